@@ -1,0 +1,29 @@
+PORT ?= 8000
+DATA ?= .data
+FILE ?=
+READY = .venv/.ready
+
+.PHONY: run test check demo conformance clean
+.DEFAULT_GOAL = run
+
+$(READY): uv.lock pyproject.toml .bootstrap/install
+	@sh .bootstrap/install
+	@touch $@
+
+run: $(READY)  ## The whole product on http://localhost:$(PORT), its data in $(DATA)
+	@exec .venv/bin/python manage.py up --port "$(PORT)" --data "$(DATA)"
+
+demo: $(READY)  ## The main job from the terminal, against what `make run` started with the same PORT and DATA
+	@exec .venv/bin/python -m finetuning.embedded --running "$(DATA)" -- .venv/bin/python manage.py demo --port "$(PORT)" $(if $(FILE),--file "$(FILE)")
+
+test: $(READY)  ## All tests, on a PostgreSQL and a Valkey of their own
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+conformance: $(READY)  ## The OpenAI SDK's own tests against the sandbox
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest -m conformance $(ARGS)
+
+check: $(READY)  ## Formatting, lint, types, layers, templates, migrations, API description, deployment settings
+	@sh .ci/check
+
+clean:  ## Removes the environment and caches; data folders stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

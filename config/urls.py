@@ -1,0 +1,29 @@
+"""The only place where prefixes are written."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+
+from config import health
+from datasets.api.urls import conversation_router
+from finetuning.api.errors import unknown_path
+
+handler500 = "finetuning.api.errors.server_error"
+
+urlpatterns = [
+    path("", include("finetuning.urls")),
+    path("datasets/", include("datasets.urls")),
+    path("jobs/", include("jobs.urls")),
+    path("models/", include("models_registry.urls")),
+    path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout", auth.LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("api/", include("finetuning.api.urls")),
+    path("api/", include(conversation_router.urls)),
+    path("api/fine-tuning/", include("datasets.api.urls")),
+    path("api/fine-tuning/", include("jobs.api.urls")),
+    path("api/fine-tuning/", include("models_registry.api.urls")),
+    path("api/<path:path>", unknown_path),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,96 @@
+"""Operators' view of training data, across all tenants, deleted rows included."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from datasets import services
+from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
+
+
+@admin.register(Dataset)
+class DatasetAdmin(admin.ModelAdmin[Dataset]):
+    list_display = (
+        "name",
+        "organization",
+        "status",
+        "format",
+        "total_examples",
+        "total_tokens",
+        "created_at",
+    )
+    list_filter = ("status", "format", "source", ("deleted_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "id", "sha256", "organization__name")
+    date_hierarchy = "created_at"
+    list_select_related = ("organization",)
+    actions = ("validate_again", "restore")
+    fields = (
+        *("organization", "workspace", "name", "description", "status", "method", "format", "source"),
+        *("source_filters", "file_name", "file_size_bytes", "sha256", "total_examples", "total_tokens"),
+        *("total_lines", "rejected_lines", "blank_lines", "problem_counts", "attempts", "next_check_at"),
+        *("validated_at", "created_by", "created_at", "updated_at", "deleted_at"),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[str, ...]:
+        return tuple(name for name in self.fields if name not in ("name", "description"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Dataset]:
+        return Dataset.with_deleted.all()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Dataset | None = None) -> bool:
+        return False
+
+    @admin.action(description="Validate again")
+    def validate_again(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
+        for dataset in queryset:
+            services.revalidate_dataset(dataset)
+        self.message_user(request, f"{len(queryset)} datasets are being read again.")
+
+    @admin.action(description="Restore deleted datasets")
+    def restore(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
+        restored = queryset.update(deleted_at=None)
+        self.message_user(request, f"{restored} datasets restored.")
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that only the product writes."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(TrainingExample)
+class TrainingExampleAdmin(ReadOnlyAdmin):
+    list_display = ("id", "dataset_id", "position", "line", "token_count")
+    search_fields = ("=dataset__id",)
+    search_help_text = "The id of a dataset."
+    ordering = ("-id",)
+
+
+@admin.register(DatasetProblem)
+class DatasetProblemAdmin(ReadOnlyAdmin):
+    list_display = ("code", "severity", "dataset_id", "line", "message")
+    list_filter = ("severity",)
+    search_fields = ("=dataset__id", "=code")
+    search_help_text = "The id of a dataset, or a code."
+    ordering = ("-id",)
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ("id", "organization", "agent_id", "model", "quality_score", "occurred_at")
+    search_fields = ("=id", "=external_id", "=agent_id", "organization__name")
+    date_hierarchy = "occurred_at"
+    list_select_related = ("organization",)
+    ordering = ("-occurred_at", "-id")

@@ -1,0 +1,88 @@
+"""Examples for the description of the API."""
+
+from typing import Any
+
+from finetuning.api.examples import (
+    CREATED_AT,
+    DATASET_ID,
+    MESSAGES,
+    ORGANIZATION_ID,
+    PERSON,
+    UPDATED_AT,
+    WORKSPACE_ID,
+)
+
+UPLOAD = {"name": "Support answers", "file": "support-answers.jsonl", "format": "jsonl"}
+IMPORT = {
+    "name": "Good talks of March",
+    "agentId": "support-desk",
+    "startDate": "2026-03-01",
+    "endDate": "2026-03-31",
+    "minQualityScore": 0.8,
+    "maxExamples": 1000,
+}
+DATASET: dict[str, Any] = {
+    "id": DATASET_ID,
+    "organizationId": ORGANIZATION_ID,
+    "workspaceId": WORKSPACE_ID,
+    "name": "Support answers",
+    "description": "Answers that customers liked",
+    "fileName": "support-answers.jsonl",
+    "fileSizeBytes": 184320,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "format": "jsonl",
+    "source": "upload",
+    "sourceFilters": None,
+    "status": "valid",
+    "validated": True,
+    "validationErrors": [],
+    "totalExamples": 999,
+    "totalTokens": 61234,
+    "creator": PERSON,
+    "createdAt": CREATED_AT,
+    "updatedAt": UPDATED_AT,
+}
+DETAIL = DATASET | {
+    "validationReport": {
+        "totalLines": 1001,
+        "totalExamples": 999,
+        "rejectedLines": 0,
+        "blankLines": 2,
+        "problemCounts": {"blank_line": 2},
+        "validatedAt": UPDATED_AT,
+    }
+}
+STATS = {
+    "totalDatasets": 3,
+    "totalExamples": 2411,
+    "totalTokens": 150233,
+    "totalSizeBytes": 522311,
+    "validatedDatasets": 2,
+    "byFormat": {"jsonl": 2, "csv": 1},
+    "bySource": {"upload": 2, "conversations": 1},
+}
+VALIDATION = {"valid": True, "totalExamples": 999, "totalTokens": 61234, "errors": []}
+PROBLEM = {
+    "code": "duplicate",
+    "severity": "warning",
+    "line": 7,
+    "pointer": "",
+    "message": "The same example stands on line 3.",
+    "found": "",
+    "expected": "",
+    "fix": "Keep one of them.",
+}
+EXAMPLE = {"position": 6, "messages": MESSAGES, "tokenCount": 31, "problems": [PROBLEM]}
+RECORD = {
+    "externalId": "talk-4711",
+    "agentId": "support-desk",
+    "model": "gpt-4.1-mini",
+    "messages": MESSAGES,
+    "qualityScore": 0.9,
+    "occurredAt": CREATED_AT,
+}
+CONVERSATION = RECORD | {
+    "id": "0199f3a9-04c7-7d1e-b2a6-8f5e3c0d9a14",
+    "workspaceId": None,
+    "createdAt": UPDATED_AT,
+}

@@ -1,0 +1,173 @@
+"""The JSON of datasets, their examples, and conversations."""
+
+from datetime import time
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from datasets.api import examples
+from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
+from finetuning.api.examples import example
+from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField
+from finetuning.api.serializers import (
+    ModelSerializer,
+    NameAndDescriptionSerializer,
+    PersonSerializer,
+    QuerySerializer,
+    Serializer,
+)
+
+
+class DatasetFilters(QuerySerializer):
+    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
+
+
+class ExampleFilters(QuerySerializer):
+    search = serializers.CharField(max_length=200, required=False, help_text="Text in the messages.")
+    problem = serializers.CharField(max_length=40, required=False, help_text="Code of a problem.")
+
+
+@example(examples.UPLOAD)
+class UploadSerializer(NameAndDescriptionSerializer):
+    file = serializers.FileField(
+        help_text="JSONL, CSV or a JSON array; at most 100 MB.", allow_empty_file=True
+    )
+    format = serializers.ChoiceField(
+        choices=Dataset.Format.choices, required=False, help_text="Found out from the file when left out."
+    )
+    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
+
+
+@example(examples.IMPORT)
+class ImportSerializer(NameAndDescriptionSerializer):
+    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
+    agent_id = serializers.CharField(max_length=200, required=False)
+    start_date = DayOrTimeField(time_of_day=time.min, required=False)
+    end_date = DayOrTimeField(time_of_day=time.max, required=False)
+    min_quality_score = NumberField(min_value=0, max_value=1, required=False)
+    max_examples = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
+
+
+@example(examples.DATASET)
+class DatasetSerializer(ModelSerializer):
+    organization_id = serializers.UUIDField(read_only=True)
+    workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
+    validated = serializers.BooleanField(read_only=True)
+    creator = PersonSerializer(source="created_by", read_only=True, allow_null=True)
+    validation_errors = serializers.ListField(child=serializers.DictField(), read_only=True)
+
+    class Meta:
+        model = Dataset
+        fields = (
+            *("id", "organization_id", "workspace_id", "name", "description", "file_name", "file_size_bytes"),
+            *("sha256", "format", "source", "source_filters", "status", "validated", "validation_errors"),
+            *("total_examples", "total_tokens", "creator", "created_at", "updated_at"),
+        )
+        read_only_fields = fields
+
+
+class ValidationReportSerializer(Serializer):
+    """Every line is an accepted example, rejected, or blank."""
+
+    total_lines = serializers.IntegerField()
+    total_examples = serializers.IntegerField()
+    rejected_lines = serializers.IntegerField()
+    blank_lines = serializers.IntegerField()
+    problem_counts = serializers.DictField(child=serializers.IntegerField())
+    validated_at = serializers.DateTimeField(allow_null=True)
+
+
+@example(examples.DETAIL)
+class DatasetDetailSerializer(DatasetSerializer):
+    validation_report = ValidationReportSerializer(source="*", read_only=True)
+
+    class Meta(DatasetSerializer.Meta):
+        fields = (*DatasetSerializer.Meta.fields, "validation_report")
+        read_only_fields = fields
+
+
+@example(examples.STATS)
+class DatasetStatsSerializer(Serializer):
+    total_datasets = serializers.IntegerField()
+    total_examples = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    total_size_bytes = serializers.IntegerField()
+    validated_datasets = serializers.IntegerField()
+    by_format = serializers.DictField(child=serializers.IntegerField())
+    by_source = serializers.DictField(child=serializers.IntegerField())
+
+
+@example(examples.VALIDATION)
+class ValidationSerializer(Serializer):
+    """`valid` is null while the file is still being read."""
+
+    valid = serializers.BooleanField(allow_null=True)
+    total_examples = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    errors = serializers.ListField(child=serializers.DictField())
+
+
+class ProblemSerializer(ModelSerializer):
+    class Meta:
+        model = DatasetProblem
+        fields = ("code", "severity", "line", "pointer", "message", "found", "expected", "fix")
+        read_only_fields = fields
+
+
+@example(examples.EXAMPLE)
+class ExampleSerializer(ModelSerializer):
+    """Needs `problems_by_line` in the context."""
+
+    messages = serializers.ListField(child=serializers.DictField(), read_only=True)
+    problems = serializers.SerializerMethodField("problems_of_line")
+
+    class Meta:
+        model = TrainingExample
+        fields = ("position", "messages", "token_count", "problems")
+        read_only_fields = fields
+
+    @extend_schema_field(ProblemSerializer(many=True))
+    def problems_of_line(self, example: TrainingExample) -> Any:
+        problems = self.context["problems_by_line"].get(example.line, [])
+        return ProblemSerializer(problems, many=True).data
+
+
+class ConversationFilters(QuerySerializer):
+    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
+    agent_id = serializers.CharField(max_length=200, required=False)
+
+
+@example(examples.RECORD)
+class RecordConversationSerializer(Serializer):
+    external_id = serializers.CharField(max_length=200, required=False)
+    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
+    agent_id = serializers.CharField(max_length=200, required=False)
+    model = serializers.CharField(max_length=200, required=False)
+    messages = serializers.ListField(
+        child=serializers.DictField(), min_length=1, max_length=2048, help_text="As the chat API has them."
+    )
+    quality_score = NumberField(min_value=0, max_value=1, required=False)
+    occurred_at = serializers.DateTimeField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        for index, message in enumerate(attrs["messages"]):
+            if not isinstance(message.get("role"), str):
+                needed = ErrorDetail("Each message needs a `role`, such as `user`.", code="role")
+                raise serializers.ValidationError({"messages": {index: {"role": [needed]}}})
+        return attrs
+
+
+@example(examples.CONVERSATION)
+class ConversationSerializer(ModelSerializer):
+    workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
+    messages = serializers.ListField(child=serializers.DictField(), read_only=True)
+
+    class Meta:
+        model = Conversation
+        fields = (
+            *("id", "external_id", "workspace_id", "agent_id", "model", "messages", "quality_score"),
+            *("occurred_at", "created_at"),
+        )
+        read_only_fields = fields

@@ -1,0 +1,181 @@
+"""Operations 1 to 9, and the conversations that datasets are made from."""
+
+from collections import defaultdict
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from datasets import services
+from datasets.api import serializers as shapes
+from datasets.models import Conversation, Dataset, DatasetProblem
+from finetuning.api.serializers import NameAndDescriptionSerializer
+from finetuning.api.views import OrganizationViewSet
+from finetuning.uploads import uploaded_file
+
+
+@extend_schema(tags=["datasets"])
+@extend_schema_view(
+    list=extend_schema(summary="List datasets", parameters=[shapes.DatasetFilters]),
+    retrieve=extend_schema(summary="Show a dataset", responses=shapes.DatasetDetailSerializer),
+)
+class DatasetViewSet(OrganizationViewSet):
+    serializer_class = shapes.DatasetSerializer
+    input_serializers = {
+        "create": shapes.UploadSerializer,
+        "update": NameAndDescriptionSerializer,
+        "partial_update": NameAndDescriptionSerializer,
+        "import_from_conversations": shapes.ImportSerializer,
+    }
+
+    def get_queryset(self) -> QuerySet[Dataset]:
+        datasets: QuerySet[Dataset] = self.organization.datasets.select_related("created_by")
+        return datasets.order_by("-created_at", "-id")
+
+    def get_parsers(self) -> list[BaseParser]:
+        # A file comes as a form; REST framework asks before it says which action it is.
+        takes_file = getattr(self, "action_map", {}).get("post") == "create"
+        return [MultiPartParser()] if takes_file else super().get_parsers()
+
+    def list(self, request: Request) -> Response:
+        filters = self.valid_query(shapes.DatasetFilters)
+        return self.page(self.get_queryset().filter(**filters), shapes.DatasetSerializer)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(shapes.DatasetDetailSerializer(self.get_object()).data)
+
+    @extend_schema(
+        summary="Upload a dataset",
+        request=shapes.UploadSerializer,
+        responses={201: shapes.DatasetSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """JSONL, CSV or a JSON array of at most 100 MB. The examples are read in a worker."""
+        file = uploaded_file(request)
+        values = self.valid_input() | {"file": file}
+        dataset = services.upload_dataset(self.organization, by=request.user, **values)  # type: ignore[arg-type]
+        return Response(shapes.DatasetSerializer(dataset).data, status=201)
+
+    @extend_schema(
+        summary="Count datasets",
+        parameters=[shapes.DatasetFilters],
+        responses=shapes.DatasetStatsSerializer,
+    )
+    @action(detail=False, pagination_class=None)
+    def stats(self, request: Request) -> Response:
+        datasets = self.organization.datasets.filter(**self.valid_query(shapes.DatasetFilters))
+        numbers = datasets.totals() | {
+            "by_format": datasets.counts_by("format"),
+            "by_source": datasets.counts_by("source"),
+        }
+        return Response(shapes.DatasetStatsSerializer(numbers).data)
+
+    @extend_schema(
+        summary="Import conversations",
+        request=shapes.ImportSerializer,
+        responses={201: shapes.DatasetSerializer},
+    )
+    @action(detail=False, methods=["post"], url_path="import-from-conversations")
+    def import_from_conversations(self, request: Request) -> Response:
+        """Make a dataset of recorded conversations. Dates include both ends."""
+        dataset = services.import_conversations(
+            self.organization,
+            by=request.user,  # type: ignore[arg-type]
+            **self.valid_input(),
+        )
+        return Response(shapes.DatasetSerializer(dataset).data, status=201)
+
+    @extend_schema(
+        summary="Change name or description",
+        request=NameAndDescriptionSerializer,
+        responses=shapes.DatasetDetailSerializer,
+    )
+    def update(self, request: Request, pk: str) -> Response:
+        dataset = services.update_dataset(self.get_object(), **self.valid_input())
+        return Response(shapes.DatasetDetailSerializer(dataset).data)
+
+    @extend_schema(
+        summary="Change name or description",
+        request=NameAndDescriptionSerializer,
+        responses=shapes.DatasetDetailSerializer,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        return self.update(request, pk)
+
+    @extend_schema(summary="Delete a dataset", responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Refused while a job that has not ended uses it."""
+        services.delete_dataset(self.get_object())
+        return Response(status=204)
+
+    @extend_schema(
+        summary="Validate again",
+        request=None,
+        responses={200: shapes.ValidationSerializer, 202: shapes.ValidationSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def validate(self, request: Request, pk: str) -> Response:
+        """202 with the dataset's `Location` for a large file: a worker reads it."""
+        dataset = services.check_dataset(self.get_object())
+        answer = {
+            "valid": None if dataset.is_processing else dataset.validated,
+            "total_examples": dataset.total_examples,
+            "total_tokens": dataset.total_tokens,
+            "errors": dataset.validation_errors,
+        }
+        body = shapes.ValidationSerializer(answer).data
+        if not dataset.is_processing:
+            return Response(body)
+        location = reverse("dataset-detail", args=[dataset.pk], request=request)
+        return Response(body, status=202, headers={"Location": location})
+
+    @extend_schema(
+        summary="List examples",
+        parameters=[shapes.ExampleFilters],
+        responses=shapes.ExampleSerializer(many=True),
+    )
+    @action(detail=True)
+    def examples(self, request: Request, pk: str) -> Response:
+        """In the order of the file."""
+        dataset = self.get_object()
+        found = dataset.examples.matching(**self.valid_query(shapes.ExampleFilters))
+        rows: list[Any] = self.paginate_queryset(found.order_by("position")) or []
+        problems: dict[int, list[DatasetProblem]] = defaultdict(list)
+        for problem in dataset.problems.filter(line__in=[row.line for row in rows]).order_by("id"):
+            problems[problem.line].append(problem)
+        context = {"problems_by_line": problems}
+        return self.get_paginated_response(shapes.ExampleSerializer(rows, many=True, context=context).data)
+
+
+@extend_schema(tags=["conversations"])
+@extend_schema_view(
+    list=extend_schema(summary="List conversations", parameters=[shapes.ConversationFilters]),
+)
+class ConversationViewSet(OrganizationViewSet):
+    serializer_class = shapes.ConversationSerializer
+    input_serializers = {"create": shapes.RecordConversationSerializer}
+
+    def get_queryset(self) -> QuerySet[Conversation]:
+        conversations: QuerySet[Conversation] = self.organization.conversations.all()
+        return conversations.order_by("-created_at", "-id")
+
+    def list(self, request: Request) -> Response:
+        filters = self.valid_query(shapes.ConversationFilters)
+        return self.page(self.get_queryset().filter(**filters), shapes.ConversationSerializer)
+
+    @extend_schema(
+        summary="Record a conversation",
+        request=shapes.RecordConversationSerializer,
+        responses={201: shapes.ConversationSerializer, 200: shapes.ConversationSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Raw material for a dataset. An `externalId` that is known answers 200 and changes nothing."""
+        conversation, is_new = self.organization.conversations.record(
+            created_by=request.user, **self.valid_input()
+        )
+        return Response(shapes.ConversationSerializer(conversation).data, status=201 if is_new else 200)

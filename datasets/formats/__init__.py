@@ -1,0 +1,129 @@
+"""Which formats training files come in, and what a reader makes of a file.
+
+`sniff` decides at upload whether a file is read at all; `rows.read_rows` then takes it apart in bounded
+memory. A reader never raises for what a file contains: it yields, in file order,
+
+Row            a row whose value was read
+UnreadableRow  a row that could not be read, and why
+BlankRow       a row with nothing on it
+Problem        what concerns the file as a whole (its encoding, its header, its end)
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, Protocol
+
+from datasets.problems import Problem
+
+Format = Literal["jsonl", "json", "csv"]
+
+BLOCK_BYTES = 1024 * 1024
+MAX_ROW_BYTES = 4 * 1024 * 1024
+MAX_ROWS = 1_000_000
+SPACE = b" \t\r\n"
+UTF8_BOM = b"\xef\xbb\xbf"
+
+
+class Readable(Protocol):
+    """A binary file; `read` may return fewer bytes than asked for, and none at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row. `line` is the physical line on which it starts, from 1; `value` any JSON value."""
+
+    line: int
+    value: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableRow:
+    line: int
+    problem: Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlankRow:
+    line: int
+
+
+Reading = Row | UnreadableRow | BlankRow | Problem
+
+
+class UnsupportedFile(Exception):
+    """A file that is refused at upload. `code`: empty, extension, compressed, not_text, format."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+NOT_TEXT_CODES = frozenset({"compressed", "not_text"})
+
+_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".json": "json", ".csv": "csv"}
+
+# From the file formats' own specifications, as collected in file(1).
+_COMPRESSED = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "zip": re.compile(rb"PK(?:\x03\x04|\x05\x06|\x07\x08)"),
+    "zstandard": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\0"),
+    "7-Zip": re.compile(rb"7z\xbc\xaf\x27\x1c"),
+    "RAR": re.compile(rb"Rar!\x1a\x07"),
+    "LZ4": re.compile(rb"\x04\x22\x4d\x18"),
+    "tar": re.compile(rb"(?s).{257}ustar"),
+}
+_NOT_TEXT = {
+    "a PDF document": re.compile(rb"%PDF-"),
+    "a PNG image": re.compile(rb"\x89PNG"),
+    "a GIF image": re.compile(rb"GIF8[79]a"),
+    "a JPEG image": re.compile(rb"\xff\xd8\xff"),
+    "a program": re.compile(rb"\x7fELF|(?s:MZ.{0,60}?\0)|[\xcf\xce]\xfa\xed\xfe"),
+    "a Parquet file": re.compile(rb"PAR1"),
+    "an SQLite database": re.compile(rb"SQLite format 3\0"),
+    "an old Office document": re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    "an audio or video file": re.compile(rb"RIFF|OggS|ID3"),
+}
+
+
+def sniff(head: bytes, file_name: str, declared: str | None = None) -> Format:
+    """The format of the file that starts with `head` (a few kilobytes are enough).
+
+    A declared format is taken at its word. Else the name decides, except that a `.json` file that does not
+    start with `[` is read line by line: many tools name JSON Lines so. Raises `UnsupportedFile`.
+    """
+    if not head:
+        raise UnsupportedFile("empty", "The file is empty (0 bytes).")
+    suffix = PurePosixPath(file_name).suffix.lower()
+    if suffix not in _FORMATS:
+        raise UnsupportedFile("extension", "The file's name must end in .jsonl, .json or .csv.")
+    _refuse_not_text(head)
+    if declared is not None:
+        return _declared(declared)
+    text = head.removeprefix(UTF8_BOM).lstrip(SPACE)
+    return "jsonl" if suffix == ".json" and text.startswith(b"{") else _FORMATS[suffix]
+
+
+def _declared(name: str) -> Format:
+    if "." + name not in _FORMATS:
+        raise UnsupportedFile("format", "The format must be jsonl, json or csv.")
+    return _FORMATS["." + name]
+
+
+def _refuse_not_text(head: bytes) -> None:
+    if _COMPRESSED["zip"].match(head) and (b"xl/" in head or b"[Content_Types].xml" in head):
+        message = "This is an Excel workbook. Save it as CSV (UTF-8), and upload that."
+        raise UnsupportedFile("not_text", message)
+    for name, magic in _COMPRESSED.items():
+        if magic.match(head):
+            message = f"The file is compressed ({name}). Unpack it, and upload the text file inside."
+            raise UnsupportedFile("compressed", message)
+    for name, magic in _NOT_TEXT.items():
+        if magic.match(head):
+            message = f"This is {name}, whatever its name says. Upload text: JSON Lines, JSON or CSV."
+            raise UnsupportedFile("not_text", message)

@@ -1,0 +1,93 @@
+"""What is asked for a dataset: to upload one, to import one, to rename one."""
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django import forms
+
+from finetuning.errors import Refused
+
+
+class DatasetForm(forms.Form):
+    """What every dataset has, and all that can be changed of one."""
+
+    name = forms.CharField(
+        max_length=200, widget=forms.TextInput({"data-name-from-file": True, "autocomplete": "off"})
+    )
+    description = forms.CharField(
+        max_length=2_000,
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="For your team: where the examples come from, what they teach.",
+    )
+
+    def columns(self) -> dict[str, Any]:
+        """The valid input as arguments of the service."""
+        return self.cleaned_data
+
+    def add_refusal(self, refusal: Refused) -> None:
+        """Show what a service refused beside the field that it concerns."""
+        field = refusal.pointer.removeprefix("/")
+        self.add_error(field if field in self.fields else None, refusal.message)
+
+
+class UploadForm(DatasetForm):
+    # Whether it is there, and not too large, is checked where the API checks it too.
+    file = forms.FileField(required=False)
+
+    def columns(self) -> dict[str, Any]:
+        return {"name": self.cleaned_data["name"], "description": self.cleaned_data["description"]}
+
+
+class ImportForm(DatasetForm):
+    agent_id = forms.CharField(
+        label="Agent",
+        max_length=200,
+        required=False,
+        help_text="Only conversations of this agent. Empty: of all.",
+    )
+    start_date = forms.DateField(
+        label="From",
+        required=False,
+        widget=forms.DateInput({"type": "date"}),
+        help_text="The first day, in UTC.",
+    )
+    end_date = forms.DateField(
+        label="To",
+        required=False,
+        widget=forms.DateInput({"type": "date"}),
+        help_text="The last day, in UTC.",
+    )
+    min_quality_score = forms.FloatField(
+        label="Minimum quality score",
+        min_value=0,
+        max_value=1,
+        required=False,
+        widget=forms.NumberInput({"step": "any"}),
+        help_text="0 to 1. Conversations without a score are then left out.",
+    )
+    max_examples = forms.IntegerField(
+        label="At most so many",
+        min_value=1,
+        max_value=50_000,
+        required=False,
+        help_text="Of more, the newest are taken.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        start, end = self.cleaned_data.get("start_date"), self.cleaned_data.get("end_date")
+        if start and end and start > end:
+            self.add_error("end_date", "The last day is before the first.")
+        return self.cleaned_data
+
+    def columns(self) -> dict[str, Any]:
+        start, end = self.cleaned_data["start_date"], self.cleaned_data["end_date"]
+        return {
+            **self.cleaned_data,
+            "start_date": _at(start, time.min) if start else None,
+            "end_date": _at(end, time.max) if end else None,
+        }
+
+
+def _at(day: date, moment: time) -> datetime:
+    return datetime.combine(day, moment, tzinfo=UTC)

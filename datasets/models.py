@@ -1,0 +1,317 @@
+"""Training data: the file that was uploaded, its examples, its problems, and recorded conversations."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Self
+
+from django.core.files import File
+from django.db import models
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Cast, Coalesce, Least
+from django.utils import timezone
+
+from finetuning.ids import uuid7
+from finetuning.models import Organization, OrganizationOwned
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def trainable(self) -> Self:
+        return self.filter(status=Dataset.Status.VALID)
+
+    def due(self, now: datetime) -> Self:
+        """Datasets whose file waits to be read, or whose reader has died."""
+        return self.filter(next_check_at__lte=now).order_by("next_check_at", "id")
+
+    def totals(self) -> dict[str, int]:
+        """`{totalDatasets: 3, ...}` as numbers named in snake_case; see `TOTALS`."""
+        return self.aggregate(
+            total_datasets=Count("id"),
+            validated_datasets=Count("id", filter=Q(status=Dataset.Status.VALID)),
+            invalid_datasets=Count("id", filter=Q(status=Dataset.Status.INVALID)),
+            total_examples=Coalesce(Sum("total_examples"), 0),
+            total_tokens=Coalesce(Sum("total_tokens"), 0),
+            total_size_bytes=Coalesce(Sum("file_size_bytes"), 0),
+        )
+
+    def counts_by(self, column: str) -> dict[str, int]:
+        """How many datasets there are for each value of `column`."""
+        return dict(self.order_by(column).values_list(column).annotate(Count("id")))
+
+
+class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ignore[misc]
+    """Deleted datasets are reached by nobody through `organization.datasets`."""
+
+    def get_queryset(self) -> DatasetQuerySet:
+        alive: DatasetQuerySet = super().get_queryset().filter(deleted_at=None)
+        return alive
+
+
+def _storage_path(dataset: "Dataset", file_name: str) -> str:
+    """Nothing of the user's file name reaches the storage."""
+    return f"uploads/fine-tuning/{dataset.organization_id}/{dataset.pk}/{uuid7()}.{dataset.format}"
+
+
+class Dataset(OrganizationOwned):
+    """A set of training examples, made from one uploaded file or from conversations."""
+
+    class Status(models.TextChoices):
+        PROCESSING = "processing"
+        VALID = "valid"
+        INVALID = "invalid"
+
+    class Format(models.TextChoices):
+        JSONL = "jsonl"
+        CSV = "csv"
+        JSON = "json"
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload"
+        CONVERSATIONS = "conversations"
+        API = "api"
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="datasets")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+
+    file = models.FileField(upload_to=_storage_path, max_length=300, blank=True)
+    file_name = models.CharField(max_length=150, blank=True)
+    file_size_bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    format = models.CharField(max_length=10, choices=Format.choices)
+    source = models.CharField(max_length=20, choices=Source.choices, default=Source.UPLOAD)
+    source_filters = models.JSONField(null=True, blank=True)
+
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PROCESSING)
+    method = models.CharField(max_length=20, default="supervised", help_text="What it can be used to train.")
+    total_examples = models.IntegerField(default=0)
+    total_tokens = models.BigIntegerField(default=0)
+    total_lines = models.IntegerField(default=0)
+    rejected_lines = models.IntegerField(default=0)
+    blank_lines = models.IntegerField(default=0)
+    problem_counts = models.JSONField(default=dict, help_text="How often each problem occurs, by code.")
+    # The first errors stand on the row, so that a list need not join the problems.
+    validation_errors = models.JSONField(default=list)
+    validated_at = models.DateTimeField(null=True, blank=True)
+
+    # Outbox and lease of the reader in one: due when it is in the past, nothing to do when it is null.
+    next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    attempts = models.IntegerField(default=0)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DatasetManager()
+    with_deleted = DatasetQuerySet.as_manager()
+
+    class Meta:
+        db_table = "fine_tuning_datasets"
+        indexes = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="datasets_newest"),
+            models.Index(
+                fields=["next_check_at"], name="datasets_due", condition=Q(next_check_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="datasets_organization_and_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def validated(self) -> bool:
+        return self.status == self.Status.VALID
+
+    @property
+    def is_trainable(self) -> bool:
+        return self.validated and self.deleted_at is None
+
+    @property
+    def is_processing(self) -> bool:
+        return self.status == self.Status.PROCESSING
+
+    def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
+        """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already."""
+        digest = hashlib.sha256()
+        for chunk in content.chunks():
+            digest.update(chunk)
+        content.seek(0)
+        self.sha256 = digest.hexdigest()
+        self.file_size_bytes = size
+        self.file_name = self.file_name or content.name or ""
+        self.file.save(self.file_name, content, save=False)
+        Dataset.with_deleted.filter(pk=self.pk).update(
+            file=self.file.name, file_name=self.file_name, file_size_bytes=size, sha256=self.sha256
+        )
+
+    def claim(self, *, now: datetime, until: datetime) -> bool:
+        """Take the due check for the time of a lease. False: it is not due, or somebody has it."""
+        claimed = Dataset.with_deleted.filter(pk=self.pk, next_check_at__lte=now).update(
+            next_check_at=until, attempts=F("attempts") + 1
+        )
+        if claimed:
+            self.refresh_from_db()
+        return bool(claimed)
+
+    def ask_for_check(self, *, now: datetime) -> None:
+        """Make the file due to be read (again)."""
+        Dataset.objects.filter(pk=self.pk).update(
+            status=self.Status.PROCESSING, next_check_at=now, attempts=0, updated_at=now
+        )
+        self.refresh_from_db()
+
+    def mark_checked(self, *, status: "Dataset.Status", now: datetime, **columns: Any) -> bool:
+        """Record a finished check. False: the lease went to another reader, so this result is void."""
+        recorded = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
+            status=status, next_check_at=None, validated_at=now, updated_at=now, **columns
+        )
+        if recorded:
+            self.refresh_from_db()
+        return bool(recorded)
+
+    def rename(self, *, now: datetime, **columns: Any) -> None:
+        """Change `name` or `description`, the only columns that belong to the user."""
+        Dataset.objects.filter(pk=self.pk).update(updated_at=now, **columns)
+        self.refresh_from_db()
+
+    def mark_deleted(self, *, now: datetime) -> None:
+        Dataset.objects.filter(pk=self.pk).update(deleted_at=now, next_check_at=None, updated_at=now)
+
+
+class TrainingExampleQuerySet(models.QuerySet["TrainingExample"]):
+    def billable_tokens(self, max_example_tokens: int) -> int:
+        """Tokens of one epoch: what is longer than the model's limit is cut off, not billed."""
+        total = self.aggregate(total=Sum(Least(F("token_count"), max_example_tokens)))["total"]
+        return total or 0
+
+    def matching(self, *, search: str = "", problem: str = "") -> Self:
+        """Examples whose messages contain the text `search` and whose line has a problem with that code."""
+        found = self
+        if search:
+            # The column is JSON: what is looked for is written as it stands there.
+            written = json.dumps(search, ensure_ascii=False)[1:-1]
+            found = found.alias(text=Cast("messages", models.TextField())).filter(text__icontains=written)
+        if problem:
+            lines = DatasetProblem.objects.filter(dataset=OuterRef("dataset"), line=OuterRef("line"))
+            found = found.filter(Exists(lines.filter(code=problem)))
+        return found
+
+
+class TrainingExample(models.Model):
+    """One row of training data, in file order. `attributes` holds the row's keys besides `messages`."""
+
+    id = models.BigAutoField(primary_key=True)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples")
+    position = models.IntegerField(help_text="Counts from 0 within the dataset.")
+    line = models.IntegerField(help_text="The line of the file on which it starts, from 1.")
+    messages = models.JSONField()
+    attributes = models.JSONField(default=dict)
+    token_count = models.IntegerField()
+    conversation = models.ForeignKey(
+        "datasets.Conversation", models.SET_NULL, null=True, blank=True, related_name="examples"
+    )
+
+    objects = TrainingExampleQuerySet.as_manager()
+
+    class Meta:
+        db_table = "training_examples"
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "position"], name="training_examples_position"),
+        ]
+
+    def __str__(self) -> str:
+        return f"example {self.position} of {self.dataset_id}"
+
+
+class DatasetProblem(models.Model):
+    """Something wrong, or worth a look, on one line of a dataset's file."""
+
+    class Severity(models.TextChoices):
+        ERROR = "error"
+        WARNING = "warning"
+
+    id = models.BigAutoField(primary_key=True)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="problems")
+    code = models.CharField(max_length=40)
+    severity = models.CharField(max_length=10, choices=Severity.choices)
+    line = models.IntegerField(null=True, help_text="Null: it concerns the file as a whole.")
+    pointer = models.CharField(max_length=500, blank=True)
+    message = models.TextField()
+    found = models.TextField(blank=True)
+    expected = models.TextField(blank=True)
+    fix = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "dataset_problems"
+        indexes = [models.Index(fields=["dataset", "line", "id"], name="dataset_problems_by_line")]
+
+    def __str__(self) -> str:
+        return f"{self.code} on line {self.line}"
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def matching(
+        self,
+        *,
+        agent_id: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        min_quality_score: float | None = None,
+    ) -> Self:
+        """Conversations within all the given limits; the dates include both ends."""
+        found = self
+        if agent_id:
+            found = found.filter(agent_id=agent_id)
+        if start_date:
+            found = found.filter(occurred_at__gte=start_date)
+        if end_date:
+            found = found.filter(occurred_at__lte=end_date)
+        if min_quality_score is not None:
+            found = found.filter(quality_score__gte=min_quality_score)
+        return found.order_by("occurred_at", "id")
+
+
+class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  # type: ignore[misc]
+    """On the manager, not on the QuerySet: only there `create` fills in the organization."""
+
+    def record(self, *, messages: list[dict[str, Any]], **columns: Any) -> tuple["Conversation", bool]:
+        """Keep a conversation, and say whether it is new.
+
+        One with the `external_id` of an earlier one is that earlier one.
+        """
+        external_id = columns.pop("external_id", None)
+        if external_id is None:
+            return self.create(messages=messages, **columns), True
+        found: tuple[Conversation, bool] = self.get_or_create(
+            external_id=external_id, defaults={"messages": messages, **columns}
+        )
+        return found
+
+
+class Conversation(OrganizationOwned):
+    """What was said with a model: raw material for a dataset."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="conversations")
+    external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
+    agent_id = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    messages = models.JSONField()
+    quality_score = models.FloatField(null=True, blank=True, help_text="From 0 (bad) to 1 (good).")
+    occurred_at = models.DateTimeField(default=timezone.now)
+
+    objects = ConversationManager()
+
+    class Meta:
+        db_table = "conversations"
+        indexes = [models.Index(fields=["organization", "occurred_at", "id"], name="conversations_by_time")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "external_id"], name="conversations_external_id_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(quality_score__isnull=True) | Q(quality_score__range=(0, 1)),
+                name="conversations_quality_score_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"conversation of {self.occurred_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,47 @@
+"""What is wrong with a row, in words that tell its owner how to mend it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+# All are counted; so many of each code are kept with their line.
+KEPT_PER_CODE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something wrong (`error`: the row is rejected) or worth a look (`warning`).
+
+    `line` counts physical lines from 1 and is None for the file as a whole. `pointer` is a JSON pointer
+    (RFC 6901) into the row. Every text can be stored and shown as it is.
+    """
+
+    code: str
+    message: str
+    severity: Severity = "error"
+    line: int | None = None
+    pointer: str = ""
+    found: str = ""
+    expected: str = ""
+    fix: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == "error"
+
+
+@dataclass(kw_only=True)
+class Report:
+    """All problems of a file: each counted by its code, the first of each code kept, in file order."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: list[Problem] = field(default_factory=list)
+    errors: int = 0
+
+    def add(self, problem: Problem) -> None:
+        self.counts[problem.code] += 1
+        self.errors += problem.is_error
+        if self.counts[problem.code] <= KEPT_PER_CODE:
+            self.kept.append(problem)

@@ -1,0 +1,251 @@
+"""Reading a dataset's file: every line becomes an example or a problem, and the counts say so."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.utils import timezone
+
+from datasets.formats import BlankRow, Format, Reading, Row, UnreadableRow
+from datasets.formats.rows import read_rows
+from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
+from datasets.problems import Problem, Report
+from datasets.tokens import count_example
+from datasets.validation import MAX_EXAMPLE_TOKENS, check_row, check_size, digest, method_of
+
+BATCH_SIZE = 1_000
+SHOWN_ERRORS = 100
+MAX_ATTEMPTS = 5
+# The default for an import without `maxExamples`.
+MAX_IMPORTED = 50_000
+
+
+class LeaseLost(Exception):
+    """Another worker has read the file meanwhile; what this one stored was rolled back."""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What has been counted so far: examples + rejected + blank = lines."""
+
+    report: Report = field(default_factory=Report)
+    method: str = ""
+    lines: int = 0
+    examples: int = 0
+    rejected: int = 0
+    blank: int = 0
+    tokens: int = 0
+    first_lines: dict[bytes, int] = field(default_factory=dict)
+
+
+def validate_dataset(dataset: Dataset) -> None:
+    """Read the dataset's file, store its examples and problems, and say whether it can be trained on.
+
+    Without effect when the reading is not due or another worker is at it.
+    """
+    now = timezone.now()
+    if not dataset.claim(now=now, until=now + timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)):
+        return
+    if dataset.attempts > MAX_ATTEMPTS:
+        _give_up(dataset)
+        return
+    with tempfile.TemporaryFile() as copy:
+        conversation_ids = _fetch(dataset, copy)
+        copy.seek(0)
+        with transaction.atomic():
+            _store(dataset, copy, conversation_ids)
+
+
+def _give_up(dataset: Dataset) -> None:
+    problem = Problem(
+        code="not_read",
+        message=f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept.",
+    )
+    _finish(dataset, Tally(report=_report_of(problem)))
+
+
+def _report_of(problem: Problem) -> Report:
+    report = Report()
+    report.add(problem)
+    return report
+
+
+def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
+    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line."""
+    if dataset.source == Dataset.Source.CONVERSATIONS and not dataset.file:
+        return _write_import(dataset, copy)
+    with dataset.file.open("rb") as stored:
+        shutil.copyfileobj(stored, copy)
+    known = dataset.examples.exclude(conversation=None).values_list("line", "conversation_id")
+    return dict(known)
+
+
+def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
+    conversations = _conversations_of(dataset)
+    for conversation in conversations:
+        line = json.dumps({"messages": conversation.messages}, ensure_ascii=False)
+        copy.write(line.encode() + b"\n")
+    size = copy.tell()
+    copy.seek(0)
+    dataset.store_file(File(copy, name="conversations.jsonl"), size=size)
+    return {line: conversation.pk for line, conversation in enumerate(conversations, start=1)}
+
+
+def _conversations_of(dataset: Dataset) -> list[Conversation]:
+    """The newest conversations that match the dataset's filters, the oldest of them first."""
+    filters: dict[str, Any] = dataset.source_filters or {}
+    start, end = filters.get("startDate"), filters.get("endDate")
+    matching = dataset.organization.conversations.matching(
+        agent_id=filters.get("agentId"),
+        start_date=datetime.fromisoformat(start) if start else None,
+        end_date=datetime.fromisoformat(end) if end else None,
+        min_quality_score=filters.get("minQualityScore"),
+    )
+    if dataset.workspace_id:
+        matching = matching.filter(workspace=dataset.workspace_id)
+    newest = matching.filter(created_at__lte=dataset.created_at).order_by("-occurred_at", "-id")
+    return list(newest[: filters.get("maxExamples") or MAX_IMPORTED])[::-1]
+
+
+def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> None:
+    """Replace the stored examples and problems by those of the file, all or nothing."""
+    dataset.examples.all().delete()
+    dataset.problems.all().delete()
+    tally = Tally()
+    batch: list[TrainingExample] = []
+    for row in _accepted(read_rows(copy, cast("Format", dataset.format)), tally):
+        batch.append(_example(dataset, row, tally, conversation_ids.get(row.line)))
+        if len(batch) == BATCH_SIZE:
+            TrainingExample.objects.bulk_create(batch)
+            batch.clear()
+    TrainingExample.objects.bulk_create(batch)
+    for problem in check_size(examples=tally.examples):
+        tally.report.add(problem)
+    _finish(dataset, tally)
+
+
+def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[Row]:
+    """Count everything that was read, keep its problems, and pass on the good rows."""
+    for reading in readings:
+        if isinstance(reading, Problem):
+            tally.report.add(reading)
+            continue
+        tally.lines += 1
+        if isinstance(reading, BlankRow):
+            tally.blank += 1
+            tally.report.add(_blank_line(reading.line))
+        elif _is_accepted(reading, tally) and isinstance(reading, Row):
+            yield reading
+        else:
+            tally.rejected += 1
+
+
+def _is_accepted(reading: Row | UnreadableRow, tally: Tally) -> bool:
+    problems = [reading.problem] if isinstance(reading, UnreadableRow) else _check(reading, tally)
+    for problem in problems:
+        tally.report.add(problem)
+    return not any(problem.is_error for problem in problems)
+
+
+def _blank_line(line: int) -> Problem:
+    return Problem(
+        code="blank_line", severity="warning", line=line, message="The line is blank. It was left out."
+    )
+
+
+def _check(row: Row, tally: Tally) -> list[Problem]:
+    problems = check_row(row.value, line=row.line)
+    if any(problem.is_error for problem in problems):
+        return problems
+    tally.method = tally.method or method_of(row.value)
+    if method_of(row.value) != tally.method:
+        problems.append(_mixed_methods(row.line, tally.method))
+    first_line = tally.first_lines.setdefault(digest(row.value), row.line)
+    if first_line != row.line:
+        problems.append(_duplicate(row.line, first_line))
+    return problems
+
+
+def _mixed_methods(line: int, method: str) -> Problem:
+    return Problem(
+        code="mixed_methods",
+        line=line,
+        message=f"The rows before this one are for {method!r} training, this one is not.",
+        expected="Rows of one kind",
+        fix="Put conversations and preference pairs into separate files.",
+    )
+
+
+def _duplicate(line: int, first_line: int) -> Problem:
+    message = f"The same example stands on line {first_line}."
+    return Problem(code="duplicate", severity="warning", line=line, message=message, fix="Keep one of them.")
+
+
+def _example(dataset: Dataset, row: Row, tally: Tally, conversation_id: UUID | None) -> TrainingExample:
+    assert isinstance(row.value, dict)
+    token_count = count_example(row.value)
+    if token_count > MAX_EXAMPLE_TOKENS:
+        tally.report.add(_too_many_tokens(row.line, token_count))
+    position = tally.examples
+    tally.examples += 1
+    tally.tokens += token_count
+    messages, attributes = split_row(row.value)
+    return TrainingExample(
+        dataset=dataset,
+        position=position,
+        line=row.line,
+        messages=messages,
+        attributes=attributes,
+        token_count=token_count,
+        conversation_id=conversation_id,
+    )
+
+
+def split_row(row: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The messages of a row and everything else; `training_files.row_of` puts them together again."""
+    if method_of(row) == "dpo":
+        prompt = {key: value for key, value in row["input"].items() if key != "messages"}
+        return row["input"]["messages"], row | {"input": prompt}
+    return row["messages"], {key: value for key, value in row.items() if key != "messages"}
+
+
+def _too_many_tokens(line: int, token_count: int) -> Problem:
+    return Problem(
+        code="tokens",
+        severity="warning",
+        line=line,
+        message=f"The example has {token_count:,} tokens; the provider cuts off what is over the limit.",
+        found=f"{token_count:,}",
+        expected=f"At most {MAX_EXAMPLE_TOKENS:,}",
+        fix="Split the conversation.",
+    )
+
+
+def _finish(dataset: Dataset, tally: Tally) -> None:
+    """Store the problems and the verdict. Raises LeaseLost."""
+    report = tally.report
+    DatasetProblem.objects.bulk_create(
+        [DatasetProblem(dataset=dataset, **vars(problem)) for problem in report.kept], batch_size=BATCH_SIZE
+    )
+    recorded = dataset.mark_checked(
+        status=Dataset.Status.INVALID if report.errors else Dataset.Status.VALID,
+        now=timezone.now(),
+        method=tally.method or "supervised",
+        total_examples=tally.examples,
+        total_tokens=tally.tokens,
+        total_lines=tally.lines,
+        rejected_lines=tally.rejected,
+        blank_lines=tally.blank,
+        problem_counts=dict(report.counts),
+        validation_errors=[vars(problem) for problem in report.kept if problem.is_error][:SHOWN_ERRORS],
+    )
+    if not recorded:
+        raise LeaseLost(dataset.pk)

@@ -1,0 +1,101 @@
+"""An example as a conversation to look at."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datasets.models import TrainingExample
+
+# A page shows twenty examples, and a single message may have megabytes.
+SHOWN_CHARACTERS = 4_000
+SHOWN_TURNS = 40
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What one side said: the look (`user`, `assistant`, `system`, `tool`), who it was, and the words."""
+
+    look: str
+    speaker: str
+    text: str
+    hidden_characters: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """An example cut down to what a page shows. `number` counts from 1."""
+
+    number: int
+    line: int
+    token_count: int
+    tools: list[str]
+    turns: list[Turn]
+    hidden_turns: int
+
+
+def shown_example(example: TrainingExample) -> Example:
+    """The example with its first turns, and of a preference pair both answers."""
+    turns = [_turn(message) for message in example.messages[:SHOWN_TURNS]]
+    return Example(
+        number=example.position + 1,
+        line=example.line,
+        token_count=example.token_count,
+        tools=list(_tool_names(example.attributes)),
+        turns=[*turns, *_answers(example.attributes)],
+        hidden_turns=max(0, len(example.messages) - SHOWN_TURNS),
+    )
+
+
+def _turn(message: Message, *, note: str = "") -> Turn:
+    role = message["role"]
+    text = "\n".join(_texts(message))
+    notes = [note, "not trained on" if message.get("weight") == 0 else ""]
+    speaker = ", ".join([_speaker(message), *filter(None, notes)])
+    return Turn(
+        look="tool" if role == "function" else role,
+        speaker=speaker,
+        text=text[:SHOWN_CHARACTERS],
+        hidden_characters=max(0, len(text) - SHOWN_CHARACTERS),
+    )
+
+
+def _speaker(message: Message) -> str:
+    role = str(message["role"]).capitalize()
+    return f"{role} {message['name']}" if message.get("name") else role
+
+
+def _texts(message: Message) -> Iterator[str]:
+    """Everything that a message says: text, parts of text, refusals, calls of tools and functions."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            yield part
+        elif part is not None:
+            yield part.get("text") or f"[{part.get('type', 'part')}]"
+    if message.get("refusal"):
+        yield message["refusal"]
+    if message.get("function_call"):
+        yield _call(message["function_call"])
+    for call in message.get("tool_calls") or ():
+        yield _call(call["function"])
+
+
+def _call(function: Message) -> str:
+    return f"{function['name']}({function['arguments']})"
+
+
+def _answers(attributes: Mapping[str, Any]) -> Iterator[Turn]:
+    for key, note in (("preferred_output", "preferred"), ("non_preferred_output", "not preferred")):
+        for message in attributes.get(key, ()):
+            yield _turn(message, note=note)
+
+
+def _tool_names(attributes: Mapping[str, Any]) -> Iterator[str]:
+    prompt = attributes.get("input", {})
+    for tool in attributes.get("tools") or prompt.get("tools") or ():
+        yield tool.get("function", {}).get("name") or json.dumps(tool)[:80]
+    for function in attributes.get("functions") or ():
+        yield function["name"]

@@ -1,0 +1,199 @@
+"""Pages about training data: the grid, adding a dataset, and one dataset with its problems and examples."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import F, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from datasets import services
+from datasets.forms import DatasetForm, ImportForm, UploadForm
+from datasets.models import Dataset, DatasetProblem
+from datasets.turns import shown_example
+from finetuning.errors import Refused
+from finetuning.tenancy import OrganizationRequest, members_only
+from finetuning.uploads import uploaded_file
+
+CARDS_PER_PAGE = 20
+EXAMPLES_PER_PAGE = 20
+PROBLEMS_PER_PAGE = 100
+FIRST_PROBLEMS = 5
+SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
+FILTER_LABELS = {
+    "agentId": "Agent",
+    "startDate": "From",
+    "endDate": "To",
+    "minQualityScore": "Minimum quality score",
+    "maxExamples": "At most so many",
+}
+
+
+@require_safe
+@members_only
+def list_datasets(request: OrganizationRequest, template: str = "datasets/list.html") -> HttpResponse:
+    """All datasets; the cards alone are asked for again while one of them is being read."""
+    found = request.organization.datasets.select_related("created_by").order_by("-created_at", "-id")
+    page = Paginator(found, CARDS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page_obj": page,
+        "datasets": list(page),
+        "is_live": any(dataset.is_processing for dataset in page),
+    }
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@members_only
+def new_dataset(request: OrganizationRequest) -> HttpResponse:
+    """Add a dataset from a file, or with `?method=import` from recorded conversations."""
+    data = request.POST if request.method == "POST" else None
+    if request.GET.get("method") == "import":
+        form: DatasetForm = ImportForm(data)
+        dataset = _import(request, form) if form.is_valid() else None
+    else:
+        form = UploadForm(data)
+        dataset = _upload(request, form) if form.is_bound else None
+    return _added(request, dataset) if dataset else _new(request, form)
+
+
+def _upload(request: OrganizationRequest, form: DatasetForm) -> Dataset | None:
+    try:
+        file = uploaded_file(request)
+        if form.is_valid():
+            return services.upload_dataset(request.organization, by=request.user, file=file, **form.columns())
+    except Refused as refusal:
+        form.add_refusal(refusal)
+    return None
+
+
+def _import(request: OrganizationRequest, form: DatasetForm) -> Dataset | None:
+    try:
+        return services.import_conversations(request.organization, by=request.user, **form.columns())
+    except Refused as refusal:
+        form.add_refusal(refusal)
+        return None
+
+
+def _new(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
+    is_import = isinstance(form, ImportForm)
+    context = {
+        "form": form,
+        "method": "import" if is_import else "upload",
+        "max_bytes": settings.UPLOAD_MAX_BYTES,
+        "conversations": request.organization.conversations.count() if is_import else None,
+    }
+    refused = 413 if getattr(request, "upload_too_large", False) else 422
+    return render(request, "datasets/new.html", context, status=refused if form.errors else 200)
+
+
+def _added(request: OrganizationRequest, dataset: Dataset) -> HttpResponse:
+    messages.success(request, f"{dataset.name} was saved. It is being checked now; you can close this page.")
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(_page(dataset))
+    return redirect(_page(dataset))
+
+
+@require_safe
+@members_only
+def download_sample(request: OrganizationRequest) -> HttpResponse:
+    """A small file of good examples, to see the form and to try everything out."""
+    headers = {"Content-Disposition": f'attachment; filename="{SAMPLE.name}"'}
+    return HttpResponse(SAMPLE.read_bytes(), content_type="application/jsonl", headers=headers)
+
+
+@require_safe
+@members_only
+def show_dataset(
+    request: OrganizationRequest, dataset_id: UUID, template: str = "datasets/detail.html"
+) -> HttpResponse:
+    """One dataset. While it is being read, the part that changes is asked for again."""
+    dataset = _dataset(request, dataset_id)
+    found = dataset.examples.order_by("position")
+    page = Paginator(found, EXAMPLES_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "dataset": dataset,
+        "page_obj": page,
+        "examples": [shown_example(example) for example in page],
+        "problems": list(_problems(dataset)[:FIRST_PROBLEMS]),
+        "problem_total": sum(dataset.problem_counts.values()),
+        "filters": _filters(dataset),
+    }
+    return render(request, template, context)
+
+
+def _dataset(request: OrganizationRequest, dataset_id: UUID) -> Dataset:
+    return get_object_or_404(request.organization.datasets.select_related("created_by"), pk=dataset_id)
+
+
+def _problems(dataset: Dataset) -> QuerySet[DatasetProblem]:
+    """Errors before warnings, what concerns the whole file before single lines."""
+    return dataset.problems.order_by("severity", F("line").asc(nulls_first=True), "id")
+
+
+def _filters(dataset: Dataset) -> list[tuple[str, Any]]:
+    """What an import was limited to, in the words of its form."""
+    given = dataset.source_filters or {}
+    return [(label, given[key]) for key, label in FILTER_LABELS.items() if key in given]
+
+
+@require_safe
+@members_only
+def list_problems(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
+    """Every problem that was kept of a dataset."""
+    dataset = _dataset(request, dataset_id)
+    page = Paginator(_problems(dataset), PROBLEMS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "dataset": dataset,
+        "page_obj": page,
+        "problems": list(page),
+        "problem_total": sum(dataset.problem_counts.values()),
+    }
+    return render(request, "datasets/problems.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@members_only
+def edit_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
+    """Change the name and the description."""
+    dataset = _dataset(request, dataset_id)
+    saved = {"name": dataset.name, "description": dataset.description}
+    form = DatasetForm(request.POST if request.method == "POST" else None, initial=saved)
+    if form.is_valid():
+        services.update_dataset(dataset, **form.columns())
+        messages.success(request, "Saved.")
+        return redirect(_page(dataset))
+    context = {"dataset": dataset, "form": form}
+    return render(request, "datasets/edit.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@members_only
+def revalidate_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
+    """Have the stored file read and checked again."""
+    dataset = services.revalidate_dataset(_dataset(request, dataset_id))
+    messages.success(request, f"{dataset.name} is being checked again.")
+    return redirect(_page(dataset))
+
+
+@require_POST
+@members_only
+def delete_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
+    dataset = _dataset(request, dataset_id)
+    try:
+        services.delete_dataset(dataset)
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return redirect(_page(dataset))
+    messages.success(request, f"{dataset.name} was deleted.")
+    return redirect("datasets:list")
+
+
+def _page(dataset: Dataset) -> str:
+    return reverse("datasets:detail", args=[dataset.pk])

@@ -1,0 +1,157 @@
+"""Every error of the API has one shape: `application/problem+json` (RFC 9457), with our `code`."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import UnreadablePostError
+from django.views.defaults import server_error as server_error_page
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from finetuning.errors import Conflict, Invalid, NotFound, ProviderFailed, Refused, TooLarge, Unsupported
+from finetuning.providers.base import ProviderError
+
+CONTENT_TYPE = "application/problem+json"
+Problem = dict[str, Any]
+
+STATUS_BY_KIND: dict[type[Refused], HTTPStatus] = {
+    Invalid: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ProviderFailed: HTTPStatus.BAD_GATEWAY,
+}
+# What only Django or the server raises, with what it means for the caller.
+OTHER_PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
+    Http404: (404, "not_found", "There is nothing here, or nothing that you may see."),
+    PermissionDenied: (403, "permission_denied", "You may not do this."),
+    RequestDataTooBig: (413, "too_large", "The request body is too large."),
+    SuspiciousOperation: (400, "malformed", "The request has too many fields or files, or is malformed."),
+    UnreadablePostError: (400, "malformed", "The request body ended early."),
+}
+
+
+def problem(
+    status: int, *, code: str, detail: str, errors: list[dict[str, str]], request_id: str | None
+) -> Problem:
+    """The body of an error. `errors` are `{pointer, code, detail}`, one for each wrong field."""
+    body: Problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase.title(),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "errors": errors,
+    }
+    return body | {"requestId": request_id} if request_id else body
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to an exception; None, which raises it again, for one that is a fault of ours."""
+    set_rollback()
+    described = _describe(error)
+    if described is None:
+        return None
+    status, code, detail, errors = described
+    request = context.get("request")
+    body = problem(
+        status, code=code, detail=detail, errors=errors, request_id=getattr(request, "request_id", None)
+    )
+    renderer = getattr(request, "accepted_renderer", None)
+    as_json = renderer is None or renderer.format == "json"
+    return Response(
+        body, status=status, headers=_headers(error, status), content_type=CONTENT_TYPE if as_json else None
+    )
+
+
+def unknown_path(request: HttpRequest, path: str) -> HttpResponse:
+    """What stands under /api/ and is no route."""
+    body = problem(
+        404,
+        code="not_found",
+        detail="There is no such path. /api/docs lists them all.",
+        errors=[],
+        request_id=getattr(request, "request_id", None),
+    )
+    return JsonResponse(body, status=404, content_type=CONTENT_TYPE)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Our own fault, told without any of its details."""
+    if not request.path.startswith("/api/"):
+        return server_error_page(request)
+    body = problem(
+        500,
+        code="server_error",
+        detail="Something went wrong here, not with your request. Report the requestId if it stays.",
+        errors=[],
+        request_id=getattr(request, "request_id", None),
+    )
+    return JsonResponse(body, status=500, content_type=CONTENT_TYPE)
+
+
+def _describe(error: Exception) -> tuple[int, str, str, list[dict[str, str]]] | None:
+    if isinstance(error, Refused):
+        status = next(status for kind, status in STATUS_BY_KIND.items() if isinstance(error, kind))
+        where = [{"pointer": error.pointer, "code": error.code, "detail": error.message}]
+        return status, error.code, error.message, where if error.pointer else []
+    if isinstance(error, ProviderError):
+        return HTTPStatus.BAD_GATEWAY, error.code, error.message, []
+    if isinstance(error, ValidationError):
+        errors = list(_field_errors(error.detail))
+        return error.status_code, "invalid", " ".join(_sentence(item) for item in errors[:3]), errors
+    if isinstance(error, APIException):
+        return error.status_code, _code_of(error), str(_first(error.detail)), []
+    for kind, (status_code, code, detail) in OTHER_PROBLEMS.items():
+        if isinstance(error, kind):
+            return status_code, code, detail, []
+    return None
+
+
+def _sentence(item: dict[str, str]) -> str:
+    return f"{item['pointer'].lstrip('/')}: {item['detail']}" if item["pointer"] else item["detail"]
+
+
+def _field_errors(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
+    """The leaves of a nested DRF error, each with the JSON pointer of its field."""
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            step = str(key).replace("~", "~0").replace("/", "~1")
+            yield from _field_errors(value, pointer if key == "non_field_errors" else f"{pointer}/{step}")
+    elif isinstance(detail, list):
+        for index, item in enumerate(detail):
+            nested = isinstance(item, dict | list)
+            yield from _field_errors(item, f"{pointer}/{index}" if nested else pointer)
+    else:
+        yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+
+
+def _first(detail: Any) -> Any:
+    """One sentence of an exception's detail, which some packages make an object or a list."""
+    if isinstance(detail, dict):
+        return _first(detail.get("detail", next(iter(detail.values()), "")))
+    return _first(detail[0]) if isinstance(detail, list) and detail else detail
+
+
+def _code_of(error: APIException) -> str:
+    first = _first(error.detail)
+    return first.code if isinstance(first, ErrorDetail) and first.code else error.default_code
+
+
+def _headers(error: Exception, status: int) -> dict[str, str]:
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Bearer realm="api"')
+    wait = getattr(error, "wait", None)
+    if wait is not None:
+        headers["Retry-After"] = str(int(wait))
+    return headers

@@ -1,0 +1,58 @@
+"""Fields that our input needs beside those of REST framework."""
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.utils.dateparse import parse_date
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+
+class OwnedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
+    """The id of a row of my organization. A foreign id is answered like one that does not exist."""
+
+    default_error_messages = {
+        "does_not_exist": "There is no such row in this organization, or it was deleted.",
+        "incorrect_type": "Give the id as text.",
+    }
+
+    def __init__(self, *, relation: str, **kwargs: Any) -> None:
+        self.relation = relation
+        super().__init__(pk_field=serializers.UUIDField(), **kwargs)
+
+    def get_queryset(self) -> QuerySet[Model]:
+        queryset: QuerySet[Model] = getattr(self.context["request"].organization, self.relation).all()
+        return queryset
+
+
+class NumberField(serializers.FloatField):
+    """A JSON number; REST framework would also take the text "nan"."""
+
+    default_error_messages = {"invalid": "Give a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+)
+class DayOrTimeField(serializers.DateTimeField):
+    """A moment, or a day as `2026-01-31`: then `time_of_day` says which moment of it, in UTC, is meant."""
+
+    def __init__(self, *, time_of_day: time, **kwargs: Any) -> None:
+        self.time_of_day = time_of_day
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, str) and len(value) == len("2026-01-31"):
+            try:
+                day = parse_date(value)
+            except ValueError:
+                day = None
+            if day:
+                return datetime.combine(day, self.time_of_day, UTC)
+        return super().to_internal_value(value)

@@ -1,0 +1,77 @@
+"""camelCase outside, snake_case inside: the border is one mixin, and it never touches the keys of values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.fields import Field
+
+from finetuning.api.examples import example
+from finetuning.models import User
+
+
+def camel_case(name: str) -> str:
+    """`total_size_bytes` as `totalSizeBytes`."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+class CamelCaseMixin(serializers.Serializer[Any]):
+    """Gives each declared field its name in camelCase. A SerializerMethodField must say its method's name."""
+
+    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for name, field in fields.items():
+            if field.source is None and camel_case(name) != name:
+                field.source = name
+        return {camel_case(name): field for name, field in fields.items()}
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Input in which a field that is not known is refused: a misspelt one must not be ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        errors: dict[str, Any] = {}
+        values = None
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            errors = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+        if isinstance(data, Mapping):
+            known = [name for name, field in self.fields.items() if not field.read_only]
+            expected = f"Known are: {', '.join(known)}." if known else "None is expected."
+            for name in set(data) - set(known) - {"csrfmiddlewaretoken"}:
+                errors[name] = [ErrorDetail(f"Unknown field. {expected}", code="unknown_field")]
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+class Serializer(CamelCaseMixin, StrictSerializer):
+    """The body of a request, or an answer that is no row."""
+
+
+class QuerySerializer(CamelCaseMixin):
+    """Filters in the query of a list. Names and values are those of the queryset's `filter`."""
+
+
+class ModelSerializer(CamelCaseMixin, serializers.ModelSerializer[Any]):
+    """A row in an answer. It is never used to write: input has plain serializers."""
+
+
+class PersonSerializer(ModelSerializer):
+    name = serializers.CharField(source="display_name")
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name")
+        read_only_fields = fields
+
+
+@example({"name": "Support answers, cleaned", "description": "Without the doubles"})
+class NameAndDescriptionSerializer(Serializer):
+    """What a user may change of a row."""
+
+    name = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=10_000, allow_blank=True, required=False)

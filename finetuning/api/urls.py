@@ -1,0 +1,20 @@
+"""Signing in, base models, and the description of the API."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+
+from finetuning.api import auth
+from finetuning.api.base_models import BaseModelsView
+from finetuning.api.schema import RedocView, SwaggerView
+
+urlpatterns = [
+    path("auth/token", auth.TokenView.as_view(), name="token"),
+    path("auth/token/refresh", auth.TokenRefreshView.as_view(), name="token-refresh"),
+    path("auth/token/revoke", auth.TokenRevokeView.as_view(), name="token-revoke"),
+    path("auth/me", auth.MeView.as_view(), name="me"),
+    path("auth/switch-organization", auth.SwitchOrganizationView.as_view(), name="switch-organization"),
+    path("base-models", BaseModelsView.as_view(), name="base-model-list"),
+    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs", SwaggerView.as_view(), name="api-docs"),
+    path("redoc", RedocView.as_view(), name="api-redoc"),
+]

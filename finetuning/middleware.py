@@ -1,0 +1,39 @@
+"""What every answer has in common."""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from finetuning.ids import uuid7
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class RequestIdMiddleware:
+    """Names each request in `X-Request-Id`, by the caller's own name for it where there is a harmless one."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid7())
+        request.request_id = request_id  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+class ApiTrailingSlashMiddleware:
+    """`/api/x/` answers what `/api/x` answers. A redirect would lose the body of a POST."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/"):
+            request.path = request.path.removesuffix("/")
+            request.path_info = request.path_info.removesuffix("/")
+        return self.get_response(request)

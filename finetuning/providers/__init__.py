@@ -1,0 +1,59 @@
+"""Which adapter serves a provider account."""
+
+from cryptography.exceptions import InvalidTag
+from django.conf import settings
+
+from finetuning.models import ProviderAccount
+from finetuning.providers.base import Provider, ProviderRefused
+from finetuning.providers.openai import OpenAIProvider
+
+OPENAI_URL = "https://api.openai.com/v1"
+# The sandbox takes any key, so an account of it needs none.
+SANDBOX_KEY = "sandbox"
+
+ADAPTERS = {
+    ProviderAccount.Kind.SANDBOX: OpenAIProvider,
+    ProviderAccount.Kind.OPENAI: OpenAIProvider,
+    ProviderAccount.Kind.COMPATIBLE: OpenAIProvider,
+}
+
+
+def get_provider(account: ProviderAccount) -> Provider:
+    """The provider behind `account`. Asks nobody yet.
+
+    Raises ProviderRefused when the account has no address, or a key that cannot be read any more.
+    """
+    kind = ProviderAccount.Kind(account.kind)
+    return ADAPTERS[kind](
+        api_key=_api_key(account),
+        base_url=base_url(account),
+        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+    )
+
+
+def base_url(account: ProviderAccount) -> str:
+    """Where the account's API is. Raises ProviderRefused when it has no address."""
+    return account.base_url or _default_url(ProviderAccount.Kind(account.kind))
+
+
+def _api_key(account: ProviderAccount) -> str:
+    try:
+        api_key = account.api_key
+    except InvalidTag as error:
+        message = (
+            "The stored API key cannot be read: SECRET_KEY was changed. Enter the key again in the admin."
+        )
+        raise ProviderRefused(message, code="provider_key_unreadable") from error
+    return api_key or (SANDBOX_KEY if account.is_sandbox else "")
+
+
+def _default_url(kind: ProviderAccount.Kind) -> str:
+    if kind == ProviderAccount.Kind.OPENAI:
+        return OPENAI_URL
+    if kind == ProviderAccount.Kind.COMPATIBLE:
+        message = "The provider account has no address. Enter its base URL in the admin."
+        raise ProviderRefused(message, code="provider_address_missing")
+    if not settings.SANDBOX_URL:
+        message = "No sandbox is set up here. Start one (`manage.py sandbox`) and set SANDBOX_URL."
+        raise ProviderRefused(message, code="sandbox_not_configured")
+    return f"{settings.SANDBOX_URL.rstrip('/')}/v1"

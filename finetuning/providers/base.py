@@ -1,0 +1,162 @@
+"""What a provider of fine-tuning must do, in our words. No Django and no vendor's package here.
+
+ProviderError            `permanent` tells whether trying again can help
+├── ProviderUnreachable  no answer, or a passing fault: try again later (never permanent)
+├── ProviderRefused      the provider understood and said no (always permanent)
+└── OutcomeUnknown       a create was sent and its answer was lost: look before sending it again
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+Message = Mapping[str, Any]
+
+
+class ProviderError(Exception):
+    """A call to the provider did not succeed. `message` is in the provider's own words where it has any."""
+
+    def __init__(self, message: str, *, permanent: bool, code: str = "provider_error") -> None:
+        super().__init__(message)
+        self.message = message
+        self.permanent = permanent
+        self.code = code
+
+
+class ProviderUnreachable(ProviderError):
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, permanent=False, code="provider_unreachable")
+        self.retry_after = retry_after
+
+
+class ProviderRefused(ProviderError):
+    def __init__(self, message: str, *, code: str = "provider_refused") -> None:
+        super().__init__(message, permanent=True, code=code)
+
+
+class OutcomeUnknown(ProviderError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=False, code="outcome_unknown")
+
+
+class RemoteStatus(StrEnum):
+    """The provider-neutral words. Each is also a value of `jobs.states.Status`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """What is to be trained. `reference` is our job id; it lets the run be found again at the provider."""
+
+    reference: str
+    base_model: str
+    training_file: str
+    validation_file: str | None = None
+    method: str = "supervised"
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    suffix: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteJob:
+    """A run as the provider shows it. `status` is None for a word that we do not know."""
+
+    id: str
+    status: RemoteStatus | None
+    vendor_status: str
+    base_model: str
+    training_file: str
+    created_at: datetime
+    reference: str | None = None
+    model_id: str | None = None
+    trained_tokens: int | None = None
+    total_epochs: int | None = None
+    estimated_finish_at: datetime | None = None
+    error_code: str = ""
+    error_message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteEvent:
+    """One line of a run's log. `data` holds the metrics of a step when `type` is `metrics`."""
+
+    id: str
+    type: str
+    level: str
+    message: str
+    created_at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostEstimate:
+    """The expected price of training, in US dollars; None where the price is not known."""
+
+    training_tokens: int
+    validation_tokens: int
+    epochs: int
+    training_usd: Decimal | None
+    price_as_of: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """A model's answer. `latency_ms` is the whole call's time as seen from here."""
+
+    message: Message
+    prompt_tokens: int
+    completion_tokens: int
+    latency_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowProblem:
+    """A training row that the provider is known to refuse; `position` counts from 0."""
+
+    position: int
+    code: str
+    message: str
+
+
+class Provider(Protocol):
+    """One account at one provider. Every method raises `ProviderError` and nothing else."""
+
+    def upload_file(self, path: Path, *, name: str) -> str:
+        """Upload a JSONL file for training and return its id; a file of this name is reused."""
+
+    def find_jobs(self, reference: str, *, training_file: str) -> Sequence[RemoteJob]:
+        """All runs that were made for `reference`, oldest first: every page is looked through."""
+
+    def create_job(self, run: TrainingRun) -> RemoteJob:
+        """Start a training run. Sent once; raises OutcomeUnknown when the answer was lost."""
+
+    def get_job(self, remote_id: str) -> RemoteJob: ...
+
+    def cancel_job(self, remote_id: str) -> RemoteJob: ...
+
+    def list_events(self, remote_id: str) -> Iterator[RemoteEvent]:
+        """The run's log, newest first."""
+
+    def estimate_cost(
+        self, *, base_model: str, examples: int, tokens: int, validation_tokens: int, epochs: int | None
+    ) -> CostEstimate:
+        """The price of training on `examples` of `tokens` in all; `epochs` None lets the provider choose."""
+
+    def validate_dataset(self, rows: Iterable[Mapping[str, Any]], *, method: str) -> Iterator[RowProblem]:
+        """What this provider would refuse in these rows, beyond the rules that hold everywhere."""
+
+    def chat(self, model: str, messages: Sequence[Message]) -> Completion:
+        """Ask a model, trained or base, and wait for the whole answer."""
+
+    def check(self) -> None:
+        """Raise unless the address answers and takes the key."""

@@ -1,0 +1,73 @@
+"""Whose request is it. `set_organization` is the one place that sets `request.organization`."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from finetuning.models import Membership, Organization, Role, User
+
+SESSION_KEY = "organization_id"
+
+P = ParamSpec("P")
+
+
+class OrganizationRequest(HttpRequest):
+    """A request of a member: what page views get. For type checkers; Django makes the object."""
+
+    user: User
+    membership: Membership
+    organization: Organization
+
+
+def set_organization(request: HttpRequest, user: User, organization_id: str | None) -> Membership | None:
+    """Set `request.membership` and `request.organization` if `user` belongs to that organization.
+
+    `organization_id` comes from the access token or the session; without one, the oldest membership
+    counts. Returns None, and sets both to None, when there is no such membership.
+    """
+    memberships = user.memberships.select_related("organization").order_by("created_at", "id")
+    if organization_id is not None:
+        memberships = memberships.filter(organization_id=organization_id)
+    membership = memberships.first() if user.is_active else None
+    request.membership = membership  # type: ignore[attr-defined]
+    request.organization = membership.organization if membership else None  # type: ignore[attr-defined]
+    return membership
+
+
+class OrganizationMiddleware:
+    """Gives every page its organization: the one chosen in the session, else the oldest membership."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            chosen = request.session.get(SESSION_KEY)
+            if set_organization(request, request.user, chosen) is None and chosen is not None:
+                set_organization(request, request.user, None)
+        return self.get_response(request)
+
+
+def members_only(
+    view: Callable[Concatenate[OrganizationRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page for members; it may read `request.organization`. Reading takes a viewer, a POST a member.
+
+    Raises PermissionDenied for a user without an organization and for a viewer who posts.
+    """
+
+    @login_required
+    @wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        membership = cast("Membership | None", getattr(request, "membership", None))
+        if membership is None:
+            raise PermissionDenied("You belong to no organization yet. Ask an administrator to add you.")
+        if request.method not in ("GET", "HEAD") and not membership.has_at_least(Role.MEMBER):
+            raise PermissionDenied("Viewers can look but not change. Ask an administrator for another role.")
+        return view(cast(OrganizationRequest, request), *args, **kwargs)
+
+    return checked  # type: ignore[return-value]

@@ -1,0 +1,46 @@
+"""Uploads are cut off at the limit while they arrive; Django itself has no limit for files."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
+from django.http import HttpRequest
+
+from finetuning.errors import Invalid, TooLarge
+
+
+class UploadTooLarge(TooLarge):
+    code = "upload_too_large"
+
+
+class FileMissing(Invalid):
+    code = "file_missing"
+
+
+class CappedUploadHandler(TemporaryFileUploadHandler):
+    """Streams a file to a temporary file; past the limit it stops and notes that on the request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.received = 0
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.received += len(raw_data)
+        if self.received > settings.UPLOAD_MAX_BYTES:
+            self.request.upload_too_large = True  # type: ignore[union-attr]
+            raise StopUpload(connection_reset=True)
+        super().receive_data_chunk(raw_data, start)
+
+
+def uploaded_file(request: HttpRequest) -> "UploadedFile[bytes]":
+    """The one file of the form field `file`. Raises UploadTooLarge or FileMissing."""
+    files = request.FILES.getlist("file")
+    if getattr(request, "upload_too_large", False):
+        limit = settings.UPLOAD_MAX_BYTES // (1024 * 1024)
+        raise UploadTooLarge(
+            f"The file is larger than {limit} MB. Split it, or remove examples.", pointer="/file"
+        )
+    if len(files) != 1:
+        raise FileMissing("Send exactly one file in the form field `file`.", pointer="/file")
+    return files[0]

@@ -1,0 +1,159 @@
+"""Jobs as JSON."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from datasets.models import Dataset
+from finetuning.api.examples import example
+from finetuning.api.fields import NumberField, OwnedRelatedField
+from finetuning.api.serializers import (
+    ModelSerializer,
+    PersonSerializer,
+    QuerySerializer,
+    Serializer,
+    StrictSerializer,
+)
+from jobs.api import examples
+from jobs.models import Job, JobEvent
+from jobs.states import Status
+
+STATUSES = [status.value for status in Status]
+METHODS = ["supervised", "dpo", "reinforcement"]
+
+
+class JobDatasetSerializer(ModelSerializer):
+    class Meta:
+        model = Dataset
+        fields = ("id", "name", "total_examples")
+        read_only_fields = fields
+
+
+@example(examples.JOB)
+class JobSerializer(ModelSerializer):
+    dataset = JobDatasetSerializer()
+    provider = serializers.CharField(source="provider_account.name")
+    result_model_id = serializers.SerializerMethodField("model_id")
+    creator = PersonSerializer(source="created_by", allow_null=True)
+
+    class Meta:
+        model = Job
+        fields = (
+            *("id", "organization_id", "workspace_id", "dataset_id", "dataset", "name", "description"),
+            *("base_model", "provider", "provider_job_id", "method", "hyperparameters", "validation_split"),
+            *("suffix", "seed", "status", "progress_percentage", "current_epoch", "total_epochs"),
+            *("trained_tokens", "training_loss", "validation_loss", "result_model_id", "estimated_cost_usd"),
+            *("actual_cost_usd", "error_code", "error_message", "started_at", "completed_at", "cancelled_at"),
+            *("estimated_finish_at", "creator", "created_at", "updated_at"),
+        )
+        read_only_fields = fields
+
+    def model_id(self, job: Job) -> str | None:
+        model = getattr(job, "fine_tuned_model", None)
+        return str(model.pk) if model else None
+
+
+class AutoNumberField(NumberField):
+    """A number, or `auto` to let the provider choose."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if data == "auto" else super().to_internal_value(data)
+
+    def run_validators(self, value: Any) -> None:
+        if value != "auto":
+            super().run_validators(value)
+
+
+class AutoIntegerField(AutoNumberField):
+    default_error_messages = {"invalid": "Give a whole number, or auto."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if value != "auto" and not value.is_integer():
+            self.fail("invalid")
+        return value if value == "auto" else int(value)
+
+
+class HyperparametersSerializer(StrictSerializer):
+    """The provider's own words, therefore not in camelCase. What is left out is `auto`."""
+
+    n_epochs = AutoIntegerField(min_value=1, max_value=50, required=False)
+    batch_size = AutoIntegerField(min_value=1, max_value=256, required=False)
+    learning_rate_multiplier = AutoNumberField(min_value=0.000001, max_value=1_000, required=False)
+    beta = AutoNumberField(min_value=0.000001, max_value=2, required=False)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        values: dict[str, Any] = super().to_internal_value(data)
+        return {name: value for name, value in values.items() if value != "auto"}
+
+
+@example(examples.CREATE)
+class CreateJobSerializer(Serializer):
+    name = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+    dataset_id = OwnedRelatedField(relation="datasets", source="dataset")
+    base_model = serializers.CharField(max_length=200)
+    provider = serializers.CharField(max_length=50, required=False)
+    workspace_id = OwnedRelatedField(
+        relation="workspaces", source="workspace", required=False, allow_null=True
+    )
+    hyperparameters = HyperparametersSerializer(required=False)
+    method = serializers.ChoiceField(choices=METHODS, required=False)
+    validation_split = NumberField(min_value=0, max_value=0.5, required=False)
+    suffix = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, allow_null=True)
+
+
+class JobFilterSerializer(QuerySerializer):
+    status = serializers.ChoiceField(choices=STATUSES, required=False)
+    dataset_id = OwnedRelatedField(relation="datasets", required=False)
+    workspace_id = OwnedRelatedField(relation="workspaces", required=False)
+
+
+class JobStatsFilterSerializer(QuerySerializer):
+    workspace_id = OwnedRelatedField(relation="workspaces", required=False)
+
+
+@example(examples.STATS)
+class JobStatsSerializer(Serializer):
+    total_jobs = serializers.IntegerField()
+    active_jobs = serializers.IntegerField()
+    by_status = serializers.DictField(child=serializers.IntegerField())
+    spent_usd = serializers.DecimalField(max_digits=14, decimal_places=2)
+    success_rate = serializers.FloatField(allow_null=True)
+    median_duration_seconds = serializers.FloatField(allow_null=True)
+
+
+@example(examples.ESTIMATE)
+class EstimateSerializer(Serializer):
+    dataset_id = OwnedRelatedField(relation="datasets", source="dataset")
+    base_model = serializers.CharField(max_length=200)
+    epochs = serializers.IntegerField(min_value=1, max_value=50, required=False, allow_null=True)
+    validation_split = NumberField(min_value=0, max_value=0.5, required=False)
+
+
+class BreakdownSerializer(Serializer):
+    training_cost = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
+    validation_cost = serializers.DecimalField(max_digits=12, decimal_places=2)
+
+
+@example(examples.COST)
+class CostEstimateSerializer(Serializer):
+    """`trainingTokens` are those that are billed; a price that is not known is null, not 0."""
+
+    estimated_cost_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
+    total_tokens = serializers.IntegerField()
+    training_tokens = serializers.IntegerField()
+    validation_tokens = serializers.IntegerField()
+    epochs = serializers.IntegerField()
+    base_model = serializers.CharField()
+    breakdown = BreakdownSerializer()
+    price_as_of = serializers.DateField(allow_null=True)
+
+
+@example(examples.EVENT)
+class JobEventSerializer(ModelSerializer):
+    class Meta:
+        model = JobEvent
+        fields = ("id", "job_id", "event_type", "message", "metadata", "created_at")
+        read_only_fields = fields

@@ -1,0 +1,125 @@
+"""Operations 10 to 18."""
+
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from finetuning.api.serializers import NameAndDescriptionSerializer
+from finetuning.api.views import OrganizationViewSet
+from jobs import services
+from jobs.api import serializers as shapes
+from jobs.models import Job
+
+
+@extend_schema(tags=["jobs"])
+@extend_schema_view(
+    list=extend_schema(summary="List jobs", parameters=[shapes.JobFilterSerializer]),
+    retrieve=extend_schema(summary="Show a job"),
+)
+class JobViewSet(OrganizationViewSet):
+    serializer_class = shapes.JobSerializer
+    input_serializers = {
+        "create": shapes.CreateJobSerializer,
+        "update": NameAndDescriptionSerializer,
+        "partial_update": NameAndDescriptionSerializer,
+        "estimate_cost": shapes.EstimateSerializer,
+    }
+
+    def get_queryset(self) -> QuerySet[Job]:
+        jobs: QuerySet[Job] = self.organization.jobs.with_related().order_by("-created_at", "-id")
+        return jobs
+
+    def list(self, request: Request) -> Response:
+        filters = self.valid_query(shapes.JobFilterSerializer)
+        return self.page(self.get_queryset().filter(**filters), shapes.JobSerializer)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(shapes.JobSerializer(self.get_object()).data)
+
+    @extend_schema(
+        summary="Start a job",
+        request=shapes.CreateJobSerializer,
+        responses={201: shapes.JobSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Accepted at once; a worker starts it. The answer carries the expected price."""
+        job = services.create_job(
+            self.organization,
+            by=request.user,  # type: ignore[arg-type]
+            **self.valid_input(),
+        )
+        return Response(shapes.JobSerializer(job).data, status=201)
+
+    @extend_schema(
+        summary="Change name or description",
+        request=NameAndDescriptionSerializer,
+        responses=shapes.JobSerializer,
+    )
+    def update(self, request: Request, pk: str) -> Response:
+        job = services.update_job(self.get_object(), **self.valid_input())
+        return Response(shapes.JobSerializer(job).data)
+
+    @extend_schema(
+        summary="Change name or description",
+        request=NameAndDescriptionSerializer,
+        responses=shapes.JobSerializer,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        return self.update(request, pk)
+
+    @extend_schema(
+        summary="Count jobs",
+        parameters=[shapes.JobStatsFilterSerializer],
+        responses=shapes.JobStatsSerializer,
+    )
+    @action(detail=False, pagination_class=None)
+    def stats(self, request: Request) -> Response:
+        """Counts by status, spend, share of finished jobs that succeeded, and the median duration."""
+        jobs = self.organization.jobs.filter(**self.valid_query(shapes.JobStatsFilterSerializer))
+        return Response(
+            shapes.JobStatsSerializer(jobs.totals() | {"by_status": jobs.counts_by_status()}).data
+        )
+
+    @extend_schema(
+        summary="Estimate the cost",
+        request=shapes.EstimateSerializer,
+        responses=shapes.CostEstimateSerializer,
+    )
+    @action(detail=False, methods=["post"], url_path="estimate-cost")
+    def estimate_cost(self, request: Request) -> Response:
+        values = self.valid_input()
+        account = services.find_provider_account(self.organization, "")
+        estimate = services.estimate_cost(values.pop("dataset"), account=account, **values)
+        answer = {
+            "estimated_cost_usd": estimate.training_usd,
+            "total_tokens": estimate.training_tokens + estimate.validation_tokens,
+            "training_tokens": estimate.training_tokens,
+            "validation_tokens": estimate.validation_tokens,
+            "epochs": estimate.epochs,
+            "base_model": values["base_model"],
+            "breakdown": {"training_cost": estimate.training_usd, "validation_cost": Decimal(0)},
+            "price_as_of": estimate.price_as_of,
+        }
+        return Response(shapes.CostEstimateSerializer(answer).data)
+
+    @extend_schema(summary="Cancel a job", request=None, responses=shapes.JobSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        job = services.cancel_job(self.get_object(), by=request.user)  # type: ignore[arg-type]
+        return Response(shapes.JobSerializer(job).data)
+
+    @extend_schema(summary="List events", responses=shapes.JobEventSerializer(many=True))
+    @action(detail=True)
+    def events(self, request: Request, pk: str) -> Response:
+        """Newest first."""
+        return self.page(self.get_object().events.newest_first(), shapes.JobEventSerializer)
+
+    @extend_schema(summary="Ask the provider now", request=None, responses=shapes.JobSerializer)
+    @action(detail=True, methods=["post"])
+    def sync(self, request: Request, pk: str) -> Response:
+        """Safe to repeat, and beside the poller."""
+        return Response(shapes.JobSerializer(services.sync_job(self.get_object())).data)

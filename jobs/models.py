@@ -1,0 +1,294 @@
+"""Training jobs. The row is the queue: what is to be done next, and when, stands in its columns."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Self
+from uuid import uuid4
+
+from django.db import models, transaction
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce, Extract, Greatest
+from django.utils import timezone
+
+from finetuning.ids import uuid7
+from finetuning.models import Organization, OrganizationOwned, ProviderAccount
+from jobs.states import ACTIVE, TERMINAL, Status, sources
+
+
+class IllegalMove(Exception):
+    """The job is not in a state from which it may go there; nothing was changed."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the job over, so what this one found out is void."""
+
+
+class Median(models.Aggregate):
+    """PostgreSQL's percentile_cont(0.5)."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = models.FloatField()
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def active(self) -> Self:
+        return self.filter(status__in=ACTIVE)
+
+    def finished(self) -> Self:
+        return self.filter(status__in=TERMINAL)
+
+    def due(self, now: datetime) -> Self:
+        """Jobs whose next step is due and that no living worker holds, the longest waiting first."""
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        return self.filter(free, next_check_at__lte=now).order_by("next_check_at", "id")
+
+    def with_related(self) -> Self:
+        """With everything that a list row or the API shows of a job."""
+        return self.select_related("dataset", "provider_account", "created_by", "fine_tuned_model")
+
+    def counts_by_status(self) -> dict[str, int]:
+        counts = dict(self.order_by("status").values_list("status").annotate(Count("id")))
+        return {status.value: counts.get(status.value, 0) for status in Status}
+
+    def totals(self) -> dict[str, Any]:
+        """Numbers for stats: how many, how many of them well, what they cost and how long they took.
+
+        `success_rate` is a share of the finished ones from 0 to 1; it and `median_duration_seconds` are None
+        where nothing has finished.
+        """
+        numbers = self.aggregate(
+            total_jobs=Count("id"),
+            active_jobs=Count("id", filter=Q(status__in=ACTIVE)),
+            succeeded_jobs=Count("id", filter=Q(status=Status.SUCCEEDED)),
+            failed_jobs=Count("id", filter=Q(status=Status.FAILED)),
+            cancelled_jobs=Count("id", filter=Q(status=Status.CANCELLED)),
+            spent_usd=Coalesce(Sum("actual_cost_usd"), Decimal(0)),
+            median_duration_seconds=Median(
+                Extract(F("completed_at") - F("started_at"), "epoch"), filter=Q(status=Status.SUCCEEDED)
+            ),
+        )
+        finished = numbers["succeeded_jobs"] + numbers["failed_jobs"] + numbers["cancelled_jobs"]
+        return numbers | {"success_rate": numbers["succeeded_jobs"] / finished if finished else None}
+
+
+class Job(OrganizationOwned):
+    """One training run, from the request to its result. `move_to` is the only writer of `status`."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="jobs")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    dataset = models.ForeignKey("datasets.Dataset", models.PROTECT, related_name="jobs")
+    provider_account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="jobs")
+
+    base_model = models.CharField(max_length=200)
+    method = models.CharField(max_length=20, default="supervised")
+    hyperparameters = models.JSONField(default=dict, blank=True)
+    validation_split = models.FloatField(default=0)
+    suffix = models.CharField(max_length=64, blank=True)
+    seed = models.IntegerField()
+
+    status = models.CharField(
+        max_length=20, choices=[(status.value, status.value) for status in Status], default=Status.PENDING
+    )
+    progress_percentage = models.FloatField(default=0)
+    current_epoch = models.IntegerField(null=True, blank=True)
+    total_epochs = models.IntegerField(null=True, blank=True)
+    trained_tokens = models.BigIntegerField(null=True, blank=True)
+    training_loss = models.FloatField(null=True, blank=True)
+    validation_loss = models.FloatField(null=True, blank=True)
+    estimated_cost_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    actual_cost_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    estimated_finish_at = models.DateTimeField(null=True, blank=True)
+
+    # What is known of the run at the provider. The intent is written before the create is sent.
+    training_file_id = models.CharField(max_length=200, blank=True)
+    validation_file_id = models.CharField(max_length=200, blank=True)
+    create_intent_at = models.DateTimeField(null=True, blank=True)
+    looks_without_match = models.IntegerField(default=0)
+    provider_job_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
+    vendor_status = models.CharField(max_length=50, blank=True)
+
+    # The queue: outbox, back-off and poll interval in one column; the lease says who is at it.
+    next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    lease_owner = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.IntegerField(default=0, help_text="Claims since a step last came to an orderly end.")
+    retries = models.IntegerField(default=0, help_text="Passing errors of the provider in a row.")
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    last_polled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        db_table = "fine_tuning_jobs"
+        indexes = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="jobs_newest"),
+            models.Index(fields=["organization", "status"], name="jobs_by_status"),
+            models.Index(
+                fields=["next_check_at", "id"], name="jobs_due", condition=Q(next_check_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider_account", "provider_job_id"], name="jobs_provider_job_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TERMINAL, next_check_at__isnull=True)
+                | Q(status__in=ACTIVE, next_check_at__isnull=False),
+                name="jobs_finished_means_no_next_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(progress_percentage__range=(0, 100)), name="jobs_progress_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.SUCCEEDED, progress_percentage=100)
+                | ~Q(status=Status.SUCCEEDED) & Q(progress_percentage__lt=100),
+                name="jobs_all_done_means_succeeded",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def reference(self) -> str:
+        """What the provider's metadata calls this job."""
+        return str(self.pk)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the start of training to its end; None unless both are known."""
+        if self.started_at is None or self.completed_at is None:
+            return None
+        return self.completed_at - self.started_at
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """From the start of training to its end, or to this moment; None before training starts."""
+        if self.started_at is None:
+            return None
+        return (self.completed_at or self.cancelled_at or timezone.now()) - self.started_at
+
+    def claim(self, *, now: datetime, until: datetime) -> bool:
+        """Take the lease of a job that is not finished. False: another worker holds it."""
+        token = uuid4()
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        claimed = Job.objects.filter(free, pk=self.pk, status__in=ACTIVE).update(
+            lease_owner=token, lease_until=until, attempts=F("attempts") + 1
+        )
+        if claimed:
+            self._reload()
+            self.lease_owner = token
+        return bool(claimed)
+
+    def _reload(self) -> None:
+        """Read the row again, but keep the lease that was claimed: the row may name another worker's."""
+        self.refresh_from_db(
+            fields=[field.attname for field in self._meta.concrete_fields if field.attname != "lease_owner"]
+        )
+
+    def record(self, *, now: datetime, **columns: Any) -> None:
+        """Save what a step found out, if the lease is still ours. Raises LeaseLost."""
+        held = Job.objects.filter(pk=self.pk, lease_owner=self.lease_owner, status__in=ACTIVE)
+        if not held.update(updated_at=now, **columns):
+            raise LeaseLost(self.pk)
+        self._reload()
+
+    def release(self, *, next_check_at: datetime, **columns: Any) -> None:
+        """Give the lease back and say when the next step is due. Without effect when it is not ours."""
+        held = Job.objects.filter(pk=self.pk, lease_owner=self.lease_owner, status__in=ACTIVE)
+        held.update(lease_owner=None, lease_until=None, next_check_at=next_check_at, **columns)
+        self._reload()
+
+    def move_to(
+        self, status: Status, *, message: str, now: datetime, only_if: Q | None = None, **columns: Any
+    ) -> None:
+        """Go to `status` and log it; raises IllegalMove, with nothing changed, when that is not allowed.
+
+        `only_if` narrows the rows further. The transition table is the WHERE clause, so a stale instance or
+        a second worker cannot break it.
+        """
+        if status in TERMINAL:
+            columns |= {"next_check_at": None, "lease_owner": None, "lease_until": None}
+        with transaction.atomic():
+            movable = Job.objects.filter(only_if or Q(), pk=self.pk, status__in=sources(status))
+            moved = movable.update(status=status, updated_at=now, **columns)
+            if not moved:
+                raise IllegalMove(f"Job {self.pk} cannot go to {status}.")
+            self.events.create(
+                event_type="status", message=message, metadata={"status": status}, created_at=now
+            )
+        self._reload()
+
+    def request_cancel(self, *, now: datetime) -> bool:
+        """Note that the run is to be cancelled at the provider. False: the job is finished."""
+        requested = Job.objects.filter(pk=self.pk, status__in=ACTIVE).update(
+            cancel_requested_at=now, next_check_at=now, updated_at=now
+        )
+        self._reload()
+        return bool(requested)
+
+    def rename(self, *, now: datetime, **columns: Any) -> None:
+        """Change `name` or `description`, the only columns that belong to the user."""
+        Job.objects.filter(pk=self.pk).update(updated_at=now, **columns)
+        self._reload()
+
+    def record_progress(self, *, percentage: float, now: datetime, **columns: Any) -> None:
+        """Record how far training is. It never goes backwards, and 100 is left to success."""
+        running = Job.objects.filter(pk=self.pk, status=Status.RUNNING)
+        running.update(
+            progress_percentage=Greatest(F("progress_percentage"), min(percentage, 99.9)),
+            updated_at=now,
+            **columns,
+        )
+        self._reload()
+
+
+class JobEventQuerySet(models.QuerySet["JobEvent"]):
+    def newest_first(self) -> Self:
+        return self.order_by("-created_at", "-id")
+
+    def metrics(self) -> Self:
+        """The measured steps, in the order of training."""
+        return self.filter(event_type="metrics").order_by("created_at", "id")
+
+
+class JobEvent(models.Model):
+    """One line of a job's history: ours, or the provider's with its own id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
+    event_type = models.CharField(max_length=50)
+    level = models.CharField(max_length=10, default="info")
+    message = models.TextField()
+    metadata = models.JSONField(default=dict)
+    provider_event_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = JobEventQuerySet.as_manager()
+
+    class Meta:
+        db_table = "fine_tuning_events"
+        indexes = [models.Index(fields=["job", "-created_at", "-id"], name="job_events_newest")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "provider_event_id"], name="job_events_provider_id_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type}: {self.message}"

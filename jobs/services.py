@@ -1,0 +1,328 @@
+"""What can be done with a job."""
+
+import logging
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from datasets.models import Dataset
+from finetuning.errors import Conflict, Invalid, ProviderFailed
+from finetuning.models import Organization, ProviderAccount, User, Workspace
+from finetuning.providers import get_provider
+from finetuning.providers.base import CostEstimate, Provider, ProviderError, ProviderUnreachable
+from finetuning.providers.base_models import BaseModel, find_base_model
+from finetuning.queueing import queue_on_commit
+from jobs import steps, tasks
+from jobs.models import IllegalMove, Job, LeaseLost
+from jobs.states import Status
+
+logger = logging.getLogger(__name__)
+
+MIN_EXAMPLES = 10
+MAX_ATTEMPTS = 5
+MAX_BACK_OFF = timedelta(minutes=30)
+
+
+class DatasetNotTrainable(Conflict):
+    code = "dataset_not_trainable"
+
+
+class UnknownBaseModel(Invalid):
+    code = "unknown_base_model"
+
+
+class BaseModelRetired(Conflict):
+    code = "base_model_retired"
+
+
+class MethodNotOffered(Invalid):
+    code = "method_not_offered"
+
+
+class TooFewExamples(Invalid):
+    code = "too_few_examples"
+
+
+class NoProviderAccount(Conflict):
+    code = "no_provider_account"
+
+
+class UnknownProvider(Invalid):
+    code = "unknown_provider"
+
+
+class ProviderNotUsable(Conflict):
+    code = "provider_not_usable"
+
+
+class JobAlreadyFinished(Conflict):
+    code = "job_already_finished"
+
+
+class ProviderDidNotAnswer(ProviderFailed):
+    code = "provider_did_not_answer"
+
+
+def create_job(
+    organization: Organization,
+    *,
+    by: User,
+    name: str,
+    dataset: Dataset,
+    base_model: str,
+    provider: str = "",
+    method: str = "",
+    hyperparameters: dict[str, Any] | None = None,
+    validation_split: float = 0,
+    seed: int | None = None,
+    workspace: Workspace | None = None,
+    description: str = "",
+    suffix: str = "",
+) -> Job:
+    """Accept a job: it starts in a worker at once, or at the next sweep.
+
+    `provider` is an account's name, empty for the default one; `method` empty for the dataset's own.
+    Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
+    NoProviderAccount, UnknownProvider or ProviderNotUsable; then nothing was made.
+    """
+    hyperparameters = hyperparameters or {}
+    account = find_provider_account(organization, provider)
+    known = _trainable_base_model(account, base_model)
+    chosen_method = _matching_method(dataset, known, method)
+    estimate = estimate_cost(
+        dataset,
+        account=account,
+        base_model=base_model,
+        epochs=hyperparameters.get("n_epochs"),
+        validation_split=validation_split,
+    )
+    with transaction.atomic(durable=True):
+        # Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
+        lockable = organization.datasets.trainable().select_for_update(no_key=True)
+        if not lockable.filter(pk=dataset.pk).exists():
+            raise _not_trainable(dataset)
+        job = organization.jobs.create(
+            created_by=by,
+            name=name,
+            description=description,
+            dataset=dataset,
+            provider_account=account,
+            workspace=workspace or dataset.workspace,
+            base_model=known.name,
+            method=chosen_method,
+            hyperparameters=hyperparameters,
+            validation_split=validation_split,
+            suffix=suffix,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            total_epochs=estimate.epochs,
+            estimated_cost_usd=estimate.training_usd,
+        )
+        job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
+        queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+    return job
+
+
+def find_provider_account(organization: Organization, name: str) -> ProviderAccount:
+    """The enabled account called `name`, or the default one. Raises NoProviderAccount, UnknownProvider."""
+    accounts = {account.name: account for account in organization.provider_accounts.enabled()}
+    if not accounts:
+        raise NoProviderAccount("No provider is set up for this organization. Ask an operator to add one.")
+    if not name:
+        return next(iter(accounts.values()))
+    if name not in accounts:
+        raise UnknownProvider(
+            f"There is no provider {name!r}. Choose one of: {', '.join(accounts)}.", pointer="/provider"
+        )
+    return accounts[name]
+
+
+def _trainable_base_model(account: ProviderAccount, name: str) -> BaseModel:
+    base_model = find_base_model(name, offered=account.base_models)
+    if base_model is None:
+        raise UnknownBaseModel(
+            f"The base model {name!r} is not known. GET /api/base-models lists what can be trained.",
+            pointer="/baseModel",
+        )
+    if base_model.is_retired(timezone.now().date()):
+        raise BaseModelRetired(
+            f"{base_model.name} was retired on {base_model.retires_on}. Choose a newer base model.",
+            pointer="/baseModel",
+        )
+    return base_model
+
+
+def _matching_method(dataset: Dataset, base_model: BaseModel, method: str) -> str:
+    if method and method != dataset.method:
+        raise MethodNotOffered(
+            f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
+            pointer="/method",
+        )
+    if dataset.method not in base_model.methods:
+        raise MethodNotOffered(
+            f"{base_model.name} cannot be trained by {dataset.method!r}.", pointer="/baseModel"
+        )
+    return dataset.method
+
+
+def _not_trainable(dataset: Dataset) -> DatasetNotTrainable:
+    reasons = {
+        Dataset.Status.PROCESSING: "It is still being read. Wait until it is valid.",
+        Dataset.Status.INVALID: "It has errors. Open it to see on which lines.",
+        Dataset.Status.VALID: "It was deleted.",
+    }
+    reason = reasons[Dataset.Status(dataset.status)]
+    return DatasetNotTrainable(
+        f"The dataset {dataset.name!r} cannot be trained on. {reason}", pointer="/datasetId"
+    )
+
+
+def estimate_cost(
+    dataset: Dataset,
+    *,
+    account: ProviderAccount,
+    base_model: str,
+    epochs: int | None = None,
+    validation_split: float = 0,
+) -> CostEstimate:
+    """What training on the dataset will cost, from its counted tokens.
+
+    `training_usd` is None where no price is known. Raises DatasetNotTrainable, UnknownBaseModel,
+    BaseModelRetired, ProviderNotUsable for an account without a usable address or key, or TooFewExamples
+    when the split leaves fewer than 10 examples to train on.
+    """
+    if not dataset.is_trainable:
+        raise _not_trainable(dataset)
+    known = _trainable_base_model(account, base_model)
+    held_back = round(dataset.total_examples * validation_split)
+    examples = dataset.total_examples - held_back
+    if examples < MIN_EXAMPLES:
+        raise TooFewExamples(
+            f"Only {examples} examples are left for training; at least {MIN_EXAMPLES} are needed.",
+            pointer="/validationSplit",
+        )
+    tokens = dataset.examples.billable_tokens(known.max_example_tokens)
+    validation_tokens = round(tokens * held_back / dataset.total_examples)
+    return _usable_provider(account).estimate_cost(
+        base_model=base_model,
+        examples=examples,
+        tokens=tokens - validation_tokens,
+        validation_tokens=validation_tokens,
+        epochs=epochs,
+    )
+
+
+def _usable_provider(account: ProviderAccount) -> Provider:
+    try:
+        return get_provider(account)
+    except ProviderError as error:
+        raise ProviderNotUsable(error.message, pointer="/provider") from error
+
+
+def advance_job(job: Job) -> None:
+    """Take the job's next step, whatever that is: start, poll, recover, sync are all this one verb.
+
+    Without effect on a finished job and on one that another worker holds. A passing error of the provider
+    is logged on the job and tried again later; an unexpected one is raised after the job was put back.
+    """
+    now = timezone.now()
+    if not job.claim(now=now, until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        return
+    if job.attempts > MAX_ATTEMPTS and job.create_intent_at is None:
+        _fail(
+            job,
+            code="poison",
+            message=f"The job's worker died {MAX_ATTEMPTS} times before it reached the provider.",
+        )
+        return
+    try:
+        steps.take_next_step(job, get_provider(job.provider_account))
+    except (LeaseLost, IllegalMove):
+        logger.info("job %s was moved by somebody else", job.pk)
+    except ProviderError as error:
+        _record_provider_error(job, error)
+    except Exception:
+        job.release(next_check_at=timezone.now() + _back_off(job.attempts))
+        raise
+    else:
+        job.refresh_from_db(fields=["cancel_requested_at"])
+        wait = timedelta(0) if job.cancel_requested_at else timedelta(seconds=settings.POLL_INTERVAL_SECONDS)
+        job.release(next_check_at=timezone.now() + wait, attempts=0, retries=0)
+
+
+def _back_off(failures: int) -> timedelta:
+    """One poll interval, doubled with each failure, at most half an hour."""
+    return min(MAX_BACK_OFF, timedelta(seconds=settings.POLL_INTERVAL_SECONDS * 2.0 ** min(failures, 10)))
+
+
+def _record_provider_error(job: Job, error: ProviderError) -> None:
+    if error.permanent:
+        _fail(job, code=error.code, message=error.message)
+        return
+    now = timezone.now()
+    wait = _back_off(job.retries)
+    if isinstance(error, ProviderUnreachable) and error.retry_after:
+        wait = max(wait, min(MAX_BACK_OFF, timedelta(seconds=error.retry_after)))
+    message = f"{error.message} Trying again at {now + wait:%H:%M:%S} UTC."
+    job.events.create(event_type="error", level="warning", message=message, created_at=now)
+    job.release(next_check_at=now + wait, attempts=0, retries=job.retries + 1)
+
+
+def _fail(job: Job, *, code: str, message: str) -> None:
+    now = timezone.now()
+    try:
+        job.move_to(
+            Status.FAILED, message=message, now=now, completed_at=now, error_code=code, error_message=message
+        )
+    except IllegalMove:
+        logger.info("job %s ended before it could be failed with %s", job.pk, code)
+
+
+def cancel_job(job: Job, *, by: User) -> Job:
+    """Cancel the job: at once while the provider has not heard of it, else by asking the provider.
+
+    Raises JobAlreadyFinished.
+    """
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        try:
+            job.move_to(
+                Status.CANCELLED,
+                message=f"Cancelled by {by.display_name}.",
+                now=now,
+                only_if=Q(create_intent_at=None, provider_job_id=None),
+                cancelled_at=now,
+            )
+        except IllegalMove:
+            _ask_for_cancellation(job, by=by, now=now)
+    return job
+
+
+def _ask_for_cancellation(job: Job, *, by: User, now: datetime) -> None:
+    if not job.request_cancel(now=now):
+        raise JobAlreadyFinished(f"The job has already ended: {job.status}.")
+    job.events.create(event_type="status", message=f"{by.display_name} asked to cancel.", created_at=now)
+    queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+
+
+def sync_job(job: Job) -> Job:
+    """Ask the provider now. Safe beside the poller; a finished job is returned as it is.
+
+    Raises ProviderDidNotAnswer.
+    """
+    advance_job(job)
+    job.refresh_from_db()
+    if job.is_active and job.retries:
+        last_error = job.events.filter(event_type="error").newest_first().first()
+        raise ProviderDidNotAnswer(last_error.message if last_error else "The provider did not answer.")
+    return job
+
+
+def update_job(job: Job, **columns: Any) -> Job:
+    """Change `name` or `description`."""
+    job.rename(now=timezone.now(), **columns)
+    return job

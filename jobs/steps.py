@@ -1,0 +1,276 @@
+"""What a job does next, from every state. Each step is one call to the provider and one record of it.
+
+The caller holds the lease. Nothing here is inside a transaction while the provider is asked.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from datasets.training_files import row_of, write_training_files
+from finetuning.providers.base import (
+    Provider,
+    ProviderRefused,
+    ProviderUnreachable,
+    RemoteEvent,
+    RemoteJob,
+    RemoteStatus,
+    TrainingRun,
+)
+from finetuning.providers.base_models import find_base_model
+from jobs.models import Job, JobEvent
+from jobs.states import Status
+from models_registry import services as registry
+
+# An unknown create may be sent again only after this many complete listings without a match.
+LOOKS_BEFORE_RESEND = 3
+POLLS_REFUSED_BEFORE_FAILURE = 10
+# The slowest upload that the adapter waits for; the lease has to outlive it.
+UPLOAD_BYTES_PER_SECOND = 512 * 1024
+SHOWN_PROBLEMS = 5
+
+
+def take_next_step(job: Job, provider: Provider) -> None:
+    """Move the job on by what its columns say. Raises ProviderError, LeaseLost or IllegalMove."""
+    if job.status == Status.PENDING:
+        job.move_to(Status.VALIDATING, message="Preparing the training data.", now=timezone.now())
+    if job.provider_job_id is None:
+        _start(job, provider)
+    else:
+        _poll(job, provider)
+
+
+def _start(job: Job, provider: Provider) -> None:
+    if job.create_intent_at is not None:
+        remote = _look_for_lost_create(job, provider)
+    else:
+        _upload_files(job, provider)
+        remote = _create(job, provider)
+    if remote is not None:
+        now = timezone.now()
+        job.record(now=now, provider_job_id=remote.id, vendor_status=remote.vendor_status)
+        job.move_to(Status.QUEUED, message=f"The provider accepted the job as {remote.id}.", now=now)
+
+
+def _upload_files(job: Job, provider: Provider) -> None:
+    """Write and upload what is not uploaded yet. The file names make a repeat find the first upload."""
+    if job.training_file_id:
+        return
+    _check_with_provider(job, provider)
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_training_files(
+            job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder)
+        )
+        validation_id = ""
+        if files.validation:
+            validation_id = _upload(job, provider, files.validation)
+        training_id = _upload(job, provider, files.training)
+    job.record(now=timezone.now(), training_file_id=training_id, validation_file_id=validation_id)
+
+
+def _check_with_provider(job: Job, provider: Provider) -> None:
+    """Refuse here what the provider is known to refuse, before anything is sent. Raises ProviderRefused."""
+    examples = job.dataset.examples.order_by("position").iterator(chunk_size=500)
+    problems = provider.validate_dataset(map(row_of, examples), method=job.method)
+    if shown := list(islice(problems, SHOWN_PROBLEMS)):
+        words = "; ".join(f"example {problem.position + 1}: {problem.message}" for problem in shown)
+        raise ProviderRefused(f"The provider does not take this data: {words}", code="invalid_training_file")
+
+
+def _upload(job: Job, provider: Provider, path: Path) -> str:
+    now = timezone.now()
+    seconds = settings.JOB_LEASE_SECONDS + path.stat().st_size / UPLOAD_BYTES_PER_SECOND
+    job.record(now=now, lease_until=now + timedelta(seconds=seconds))
+    return provider.upload_file(path, name=f"ft-{job.pk}-{path.name}")
+
+
+def _create(job: Job, provider: Provider) -> RemoteJob:
+    """Write down the intent, then send the create, once. A definite no takes the intent back."""
+    now = timezone.now()
+    lease_until = now + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    job.record(now=now, create_intent_at=now, looks_without_match=0, lease_until=lease_until)
+    run = TrainingRun(
+        reference=job.reference,
+        base_model=job.base_model,
+        training_file=job.training_file_id,
+        validation_file=job.validation_file_id or None,
+        method=job.method,
+        hyperparameters=job.hyperparameters,
+        suffix=job.suffix or None,
+        seed=job.seed,
+    )
+    try:
+        return provider.create_job(run)
+    except (ProviderRefused, ProviderUnreachable):
+        job.record(now=timezone.now(), create_intent_at=None)
+        raise
+
+
+def _look_for_lost_create(job: Job, provider: Provider) -> RemoteJob | None:
+    """Find the run whose create was sent but never answered; send it again only when it is surely absent."""
+    found = provider.find_jobs(job.reference, training_file=job.training_file_id)
+    if found:
+        oldest, *extra = found
+        for duplicate in extra:
+            _ask_to_cancel(provider, duplicate.id)
+        return oldest
+    now = timezone.now()
+    job.record(now=now, looks_without_match=job.looks_without_match + 1)
+    sent_at = job.create_intent_at or now
+    settled = now >= sent_at + timedelta(seconds=settings.CREATE_SETTLE_SECONDS)
+    if not settled or job.looks_without_match < LOOKS_BEFORE_RESEND:
+        return None
+    if job.cancel_requested_at:
+        job.move_to(
+            Status.CANCELLED, message="Cancelled; the provider never had it.", now=now, cancelled_at=now
+        )
+        return None
+    return _create(job, provider)
+
+
+def _poll(job: Job, provider: Provider) -> None:
+    """Ask how the run stands, or that it be cancelled, and record the answer and the new events."""
+    remote_id = job.provider_job_id or ""
+    try:
+        remote = (
+            _ask_to_cancel(provider, remote_id) if job.cancel_requested_at else provider.get_job(remote_id)
+        )
+        _record_events(job, _new_events(job, provider.list_events(remote_id)))
+    except ProviderRefused as refusal:
+        # A key that was replaced, or a listing that lags: the run itself goes on meanwhile.
+        if job.retries < POLLS_REFUSED_BEFORE_FAILURE:
+            raise ProviderUnreachable(refusal.message) from refusal
+        raise
+    now = timezone.now()
+    job.record(
+        now=now,
+        last_polled_at=now,
+        estimated_finish_at=remote.estimated_finish_at or job.estimated_finish_at,
+        total_epochs=remote.total_epochs or job.total_epochs,
+    )
+    _record_status(job, remote, now=now)
+
+
+def _ask_to_cancel(provider: Provider, remote_id: str) -> RemoteJob:
+    try:
+        return provider.cancel_job(remote_id)
+    except ProviderRefused:
+        # It ended before the request arrived: its own last word counts.
+        return provider.get_job(remote_id)
+
+
+def _new_events(job: Job, newest_first: Iterator[RemoteEvent]) -> list[RemoteEvent]:
+    known = set(job.events.exclude(provider_event_id=None).values_list("provider_event_id", flat=True))
+    return list(takewhile(lambda event: event.id not in known, newest_first))[::-1]
+
+
+def _record_events(job: Job, events: list[RemoteEvent]) -> None:
+    """Keep the provider's events, each once, and what the last measured step says of progress."""
+    rows = [
+        JobEvent(
+            job=job,
+            event_type=event.type,
+            level=event.level,
+            message=event.message,
+            metadata=dict(event.data),
+            provider_event_id=event.id,
+            created_at=event.created_at,
+        )
+        for event in events
+    ]
+    JobEvent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+
+
+def _record_status(job: Job, remote: RemoteJob, *, now: datetime) -> None:
+    if remote.vendor_status != job.vendor_status:
+        job.record(now=now, vendor_status=remote.vendor_status)
+        if remote.status is None:
+            message = f"The provider says {remote.vendor_status!r}, a word not known here. The job goes on."
+            job.events.create(event_type="status", level="warning", message=message, created_at=now)
+    if remote.status is RemoteStatus.RUNNING and job.status == Status.QUEUED:
+        job.move_to(Status.RUNNING, message="Training has started.", now=now, started_at=now)
+    if job.status == Status.RUNNING:
+        _record_progress(job, now=now)
+    if remote.status is RemoteStatus.SUCCEEDED and remote.model_id:
+        _succeed(job, remote, now=now)
+    elif remote.status is RemoteStatus.FAILED:
+        job.move_to(
+            Status.FAILED,
+            message=f"The provider ended the job: {remote.error_message or 'it gave no reason'}",
+            now=now,
+            completed_at=now,
+            error_code=remote.error_code,
+            error_message=remote.error_message,
+        )
+    elif remote.status is RemoteStatus.CANCELLED:
+        job.move_to(Status.CANCELLED, message="Cancelled at the provider.", now=now, cancelled_at=now)
+
+
+def last_measurement(job: Job) -> dict[str, Any]:
+    """The latest of each metric that was measured, by the provider's names: `train_loss`, `step`, ..."""
+    latest: dict[str, Any] = {}
+    for event in job.events.metrics().order_by("-created_at", "-id")[:50]:
+        latest = {name: value for name, value in event.metadata.items() if value is not None} | latest
+    return latest
+
+
+def _record_progress(job: Job, *, now: datetime) -> None:
+    measured = last_measurement(job)
+    step, total_steps = measured.get("step"), measured.get("total_steps")
+    if not step or not total_steps:
+        return
+    epochs = job.total_epochs
+    job.record_progress(
+        percentage=100 * step / total_steps,
+        now=now,
+        current_epoch=min(epochs, 1 + (step - 1) * epochs // total_steps) if epochs else None,
+        training_loss=measured.get("train_loss"),
+        validation_loss=measured.get("valid_loss"),
+    )
+
+
+def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
+    """End the job and register its model, both or neither."""
+    measured = last_measurement(job)
+    base_model = find_base_model(job.base_model)
+    retires_on = base_model.retires_on if base_model else None
+    with transaction.atomic():
+        job.move_to(
+            Status.SUCCEEDED,
+            message=f"Training succeeded: {remote.model_id}",
+            now=now,
+            completed_at=now,
+            started_at=job.started_at or now,
+            progress_percentage=100,
+            current_epoch=job.total_epochs,
+            trained_tokens=remote.trained_tokens,
+            actual_cost_usd=_actual_cost_usd(job, remote.trained_tokens),
+            training_loss=measured.get("train_loss"),
+            validation_loss=measured.get("full_valid_loss", measured.get("valid_loss")),
+        )
+        registry.register_model(
+            job=job,
+            provider_model_id=remote.model_id or "",
+            retires_on=retires_on,
+            final_loss=measured.get("train_loss"),
+            training_accuracy=measured.get("train_mean_token_accuracy"),
+            validation_accuracy=measured.get(
+                "full_valid_mean_token_accuracy", measured.get("valid_mean_token_accuracy")
+            ),
+        )
+
+
+def _actual_cost_usd(job: Job, trained_tokens: int | None) -> Decimal | None:
+    base_model = find_base_model(job.base_model)
+    if base_model is None or base_model.training_usd is None or trained_tokens is None:
+        return None
+    cost = base_model.training_usd * trained_tokens / 1_000_000
+    return cost.quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -1,0 +1,17 @@
+from django.urls import path
+
+from jobs import views
+
+app_name = "jobs"
+urlpatterns = [
+    path("", views.list_jobs, name="list"),
+    path("rows", views.list_jobs, {"template": "jobs/_list.html"}, name="rows"),
+    path("new", views.new_job, name="new"),
+    path("new/estimate", views.estimate_job, name="estimate"),
+    path("<uuid:job_id>", views.show_job, name="detail"),
+    path("<uuid:job_id>/progress", views.show_progress, name="progress"),
+    path("<uuid:job_id>/metrics", views.show_metrics, name="metrics"),
+    path("<uuid:job_id>/events", views.list_events, name="events"),
+    path("<uuid:job_id>/log", views.list_events, {"template": "jobs/_log.html"}, name="log"),
+    path("<uuid:job_id>/cancel", views.cancel_job, name="cancel"),
+]

@@ -1,0 +1,307 @@
+"""Pages about jobs: the list, the wizard, and one job as it goes on."""
+
+import json
+import re
+import shlex
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from datasets.models import Dataset
+from finetuning.errors import Refused
+from finetuning.providers.base import CostEstimate
+from finetuning.tenancy import OrganizationRequest, members_only
+from jobs import services
+from jobs.advice import advice
+from jobs.forms import DatasetForm, JobForm
+from jobs.loss_curve import read_points, thin_out
+from jobs.models import Job, JobQuerySet
+from jobs.states import Status
+from jobs.timeline import timeline
+
+ROWS_PER_PAGE = 20
+EVENTS_PER_PAGE = 100
+TABLE_ROWS = 50
+RETIRES_SOON = timedelta(days=90)
+STEP_NUMBER = re.compile(r"[0-9]{1,15}")
+TABS = {
+    "": ("All", "total_jobs"),
+    "active": ("Active", "active_jobs"),
+    Status.SUCCEEDED: ("Succeeded", "succeeded_jobs"),
+    Status.FAILED: ("Failed", "failed_jobs"),
+    Status.CANCELLED: ("Cancelled", "cancelled_jobs"),
+}
+
+
+@require_safe
+@members_only
+def list_jobs(request: OrganizationRequest, template: str = "jobs/list.html") -> HttpResponse:
+    """All jobs, or those of one tab; the rows alone are asked for again while one of them is active."""
+    tab = request.GET.get("status", "")
+    found = _in_tab(request.organization.jobs.with_related(), tab).order_by("-created_at", "-id")
+    page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    totals = request.organization.jobs.totals()
+    context = {
+        "page_obj": page,
+        "jobs": list(page),
+        "is_live": any(job.is_active for job in page),
+        "tab": tab if tab in TABS else "",
+        "tabs": [(value, label, totals[column]) for value, (label, column) in TABS.items()],
+    }
+    return render(request, template, context)
+
+
+def _in_tab(jobs: JobQuerySet, tab: str) -> JobQuerySet:
+    if tab == "active":
+        return jobs.active()
+    return jobs.filter(status=tab) if tab in TABS and tab else jobs
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@members_only
+def new_job(request: OrganizationRequest) -> HttpResponse:
+    """The wizard. Every step up to the review is an address; launching posts all that was chosen."""
+    sent = request.POST if request.method == "POST" else request.GET
+    choice = DatasetForm(sent, organization=request.organization)
+    if not choice.is_valid():
+        return _choose_dataset(request, choice)
+    dataset: Dataset = choice.cleaned_data["dataset"]
+    form = _job_form(request, sent, dataset)
+    estimate = _estimate(form, dataset)
+    if form.is_valid() and request.method == "POST":
+        return _launch(request, form, dataset, estimate)
+    if form.is_valid() and sent.get("step") == "review":
+        return _review(request, form, dataset, estimate)
+    return _configure(request, form, dataset, estimate)
+
+
+def _job_form(request: OrganizationRequest, sent: QueryDict, dataset: Dataset) -> JobForm:
+    today = timezone.now().date()
+    return JobForm(sent.dict(), organization=request.organization, dataset=dataset, today=today)
+
+
+def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
+    datasets = request.organization.datasets
+    trainable = datasets.trainable().order_by("-created_at", "-id")
+    page = Paginator(trainable, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page_obj": page,
+        "datasets": list(page),
+        "not_ready": datasets.count() - page.paginator.count,
+        "refusal": form.errors.get("dataset") if form.data.get("dataset") else None,
+    }
+    return render(request, "jobs/new_dataset.html", context)
+
+
+def _configure(
+    request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
+) -> HttpResponse:
+    context = {"form": form, "dataset": dataset, "estimate": estimate, "retires_soon": _retires_soon()}
+    return render(request, "jobs/new_model.html", context, status=422 if form.errors else 200)
+
+
+def _review(
+    request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "dataset": dataset,
+        "estimate": estimate,
+        "base_model": form.chosen_base_model,
+        "account": form.account,
+        "retires_soon": _retires_soon(),
+        "curl": _curl(request.build_absolute_uri("/api/fine-tuning/jobs"), form, dataset),
+    }
+    return render(request, "jobs/new_review.html", context)
+
+
+def _launch(
+    request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
+) -> HttpResponse:
+    try:
+        job = services.create_job(
+            request.organization, by=request.user, dataset=dataset, **form.job_columns()
+        )
+    except Refused as refusal:
+        form.add_refusal(refusal)
+        return _configure(request, form, dataset, estimate)
+    messages.success(request, f"{job.name} was accepted. You can close this page; the training goes on.")
+    return redirect("jobs:detail", job.pk)
+
+
+def _retires_soon() -> date:
+    """Base models whose last day is not after this one are shown with a warning."""
+    return timezone.now().date() + RETIRES_SOON
+
+
+@require_safe
+@members_only
+def estimate_job(request: OrganizationRequest) -> HttpResponse:
+    """The expected price of what the wizard's form holds at the moment."""
+    choice = DatasetForm(request.GET, organization=request.organization)
+    if not choice.is_valid():
+        raise Http404
+    dataset: Dataset = choice.cleaned_data["dataset"]
+    form = _job_form(request, request.GET, dataset)
+    estimate = _estimate(form, dataset)
+    return render(request, "jobs/_estimate.html", {"form": form, "dataset": dataset, "estimate": estimate})
+
+
+def _estimate(form: JobForm, dataset: Dataset) -> CostEstimate | None:
+    """The price of what the form holds; None, and the reason among the form's errors, when there is none."""
+    if {"base_model", "provider", "n_epochs", "validation_percentage"} & form.errors.keys():
+        return None
+    try:
+        return services.estimate_cost(
+            dataset,
+            account=form.account,
+            base_model=form.cleaned_data["base_model"],
+            epochs=form.cleaned_data["n_epochs"],
+            validation_split=form.validation_split,
+        )
+    except Refused as refusal:
+        form.add_refusal(refusal)
+        return None
+
+
+def _curl(url: str, form: JobForm, dataset: Dataset) -> str:
+    """The API call that does what the review page's button does."""
+    columns = form.job_columns()
+    body = {
+        "name": columns["name"],
+        "description": columns["description"],
+        "datasetId": str(dataset.pk),
+        "baseModel": columns["base_model"],
+        "provider": columns["provider"],
+        "hyperparameters": columns["hyperparameters"],
+        "validationSplit": columns["validation_split"],
+        "suffix": columns["suffix"],
+        "seed": columns["seed"],
+    }
+    given = {name: value for name, value in body.items() if value not in ("", None, {}, 0.0)}
+    return "\n".join(
+        [
+            f"curl {shlex.quote(url)} \\",
+            '  -H "Authorization: Bearer $ACCESS_TOKEN" \\',
+            '  -H "Content-Type: application/json" \\',
+            f"  -d {shlex.quote(json.dumps(given, indent=2, ensure_ascii=False))}",
+        ]
+    )
+
+
+@require_safe
+@members_only
+def show_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
+    """Everything about one job. What changes while it goes on are fragments that are asked for again."""
+    job = _job(request, job_id)
+    points = read_points(job.events.metrics().values_list("metadata", flat=True))
+    context = {
+        **_progress(request, job),
+        **_log(request, job),
+        "points": thin_out(points, TABLE_ROWS),
+        "again": _again(job),
+    }
+    return render(request, "jobs/detail.html", context)
+
+
+@require_safe
+@members_only
+def show_progress(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
+    """The part of the page that changes with every poll of the provider."""
+    return render(request, "jobs/_progress.html", _progress(request, _job(request, job_id)))
+
+
+@require_safe
+@members_only
+def list_events(
+    request: OrganizationRequest, job_id: UUID, template: str = "jobs/events.html"
+) -> HttpResponse:
+    """A job's log, newest first."""
+    return render(request, template, _log(request, _job(request, job_id)))
+
+
+@require_safe
+@members_only
+def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
+    """The loss curve for the chart: only steps after `?afterStep=`, thinned out to 1,500."""
+    job = _job(request, job_id)
+    after = request.GET.get("afterStep", "")
+    measured = job.events.metrics()
+    if STEP_NUMBER.fullmatch(after):
+        measured = measured.filter(metadata__step__gt=int(after))
+    points = thin_out(read_points(measured.values_list("metadata", flat=True)))
+    return JsonResponse(
+        {
+            "steps": [point.step for point in points],
+            "trainLoss": [point.train_loss for point in points],
+            "validLoss": [point.valid_loss for point in points],
+            "finished": job.is_finished,
+        }
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@members_only
+def cancel_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
+    """Ask whether it is meant, then cancel."""
+    job = _job(request, job_id)
+    if request.method != "POST" and job.is_active:
+        return render(request, "jobs/cancel.html", {"job": job})
+    try:
+        services.cancel_job(job, by=request.user)
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+    else:
+        messages.success(request, _cancel_words(job))
+    return redirect("jobs:detail", job.pk)
+
+
+def _cancel_words(job: Job) -> str:
+    if job.is_finished:
+        return "The job is cancelled. Nothing was started at the provider."
+    return "The provider is being asked to cancel. The job ends when it has confirmed."
+
+
+def _job(request: OrganizationRequest, job_id: UUID) -> Job:
+    return get_object_or_404(request.organization.jobs.with_related(), pk=job_id)
+
+
+def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
+    """What the progress fragment shows."""
+    reached = job.events.filter(event_type="status", metadata__has_key="status").order_by("created_at", "id")
+    passing_error = job.events.filter(event_type="error").newest_first() if job.retries else None
+    return {
+        "job": job,
+        "steps": timeline(Status(job.status), dict(reached.values_list("metadata__status", "created_at"))),
+        # Not through the job: that would also find a deleted model.
+        "model": request.organization.fine_tuned_models.filter(job=job).first(),
+        "passing_error": passing_error.first() if passing_error is not None else None,
+        "advice": advice(job.error_code),
+    }
+
+
+def _log(request: OrganizationRequest, job: Job) -> dict[str, Any]:
+    page = Paginator(job.events.newest_first(), EVENTS_PER_PAGE).get_page(request.GET.get("page"))
+    return {"job": job, "page_obj": page, "events": list(page), "is_live": job.is_active and page.number == 1}
+
+
+def _again(job: Job) -> str:
+    """The wizard's address with this job's choices filled in, as a query string."""
+    chosen = {
+        "dataset": job.dataset_id,
+        "name": job.name,
+        "base_model": job.base_model,
+        "provider": job.provider_account.name,
+        "validation_percentage": round(job.validation_split * 100),
+        "suffix": job.suffix,
+        **job.hyperparameters,
+    }
+    return urlencode({name: value for name, value in chosen.items() if value not in ("", None)})

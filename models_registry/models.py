@@ -1,0 +1,132 @@
+"""Fine-tuned models: what jobs yield, what applications call."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce
+
+from finetuning.models import Organization, OrganizationOwned, ProviderAccount
+
+
+class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
+    def deployed(self) -> Self:
+        return self.filter(deployed=True)
+
+    def with_related(self) -> Self:
+        """With everything that a list card or the API shows of a model."""
+        return self.select_related("job__dataset", "provider_account", "created_by")
+
+    def totals(self) -> dict[str, Any]:
+        """Numbers for stats: how many in each state, and their usage."""
+        status = FineTunedModel.Status
+        numbers = self.aggregate(
+            total_models=Count("id"),
+            deployed_models=Count("id", filter=Q(deployed=True)),
+            active_models=Count("id", filter=Q(status=status.ACTIVE)),
+            archived_models=Count("id", filter=Q(status=status.ARCHIVED)),
+            total_requests=Coalesce(Sum("total_requests"), 0),
+            total_tokens_used=Coalesce(Sum(F("total_prompt_tokens") + F("total_completion_tokens")), 0),
+            total_latency_ms=Coalesce(Sum("total_latency_ms"), 0),
+        )
+        requests = numbers["total_requests"]
+        average = round(numbers["total_latency_ms"] / requests, 1) if requests else None
+        return numbers | {"average_latency_ms": average}
+
+    def counts_by(self, column: str) -> dict[str, int]:
+        """How many models there are for each value of `column`."""
+        return dict(self.order_by(column).values_list(column).annotate(Count("id")))
+
+
+class FineTunedModelManager(models.Manager.from_queryset(FineTunedModelQuerySet)):  # type: ignore[misc]
+    """Deleted models are reached by nobody through `organization.fine_tuned_models`."""
+
+    def get_queryset(self) -> FineTunedModelQuerySet:
+        alive: FineTunedModelQuerySet = super().get_queryset().filter(deleted_at=None)
+        return alive
+
+
+class FineTunedModel(OrganizationOwned):
+    """The result of one job that succeeded."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        ARCHIVED = "archived"
+        DEPRECATED = "deprecated"
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="fine_tuned_models")
+    job = models.OneToOneField("jobs.Job", models.PROTECT, related_name="fine_tuned_model")
+    provider_account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="fine_tuned_models")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    base_model = models.CharField(max_length=200)
+    provider_model_id = models.CharField(max_length=300)
+    version = models.IntegerField(default=1)
+    parent_model = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
+
+    training_accuracy = models.FloatField(null=True, blank=True)
+    validation_accuracy = models.FloatField(null=True, blank=True)
+    final_loss = models.FloatField(null=True, blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.ACTIVE)
+    retires_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    deployed = models.BooleanField(default=False)
+    deployed_at = models.DateTimeField(null=True, blank=True)
+    deployment_count = models.IntegerField(default=0)
+    agent_id = models.CharField(max_length=200, blank=True, help_text="The agent that it is deployed for.")
+
+    total_requests = models.BigIntegerField(default=0)
+    total_prompt_tokens = models.BigIntegerField(default=0)
+    total_completion_tokens = models.BigIntegerField(default=0)
+    total_latency_ms = models.BigIntegerField(default=0)
+
+    objects = FineTunedModelManager()
+    with_deleted = FineTunedModelQuerySet.as_manager()
+
+    class Meta:
+        db_table = "fine_tuned_models"
+        indexes = [models.Index(fields=["organization", "-created_at", "-id"], name="models_newest")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider_account", "provider_model_id"], name="models_provider_model_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(deployed=False) | Q(status="active", deleted_at__isnull=True),
+                name="models_only_active_ones_deployed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def total_tokens_used(self) -> int:
+        return self.total_prompt_tokens + self.total_completion_tokens
+
+    @property
+    def average_latency_ms(self) -> float | None:
+        return round(self.total_latency_ms / self.total_requests, 1) if self.total_requests else None
+
+    def count_usage(
+        self, *, requests: int, prompt_tokens: int, completion_tokens: int, latency_ms: int, now: datetime
+    ) -> None:
+        """Add to the counters in the database, so that no parallel update is lost."""
+        FineTunedModel.with_deleted.filter(pk=self.pk).update(
+            total_requests=F("total_requests") + requests,
+            total_prompt_tokens=F("total_prompt_tokens") + prompt_tokens,
+            total_completion_tokens=F("total_completion_tokens") + completion_tokens,
+            total_latency_ms=F("total_latency_ms") + latency_ms,
+            updated_at=now,
+        )
+        self.refresh_from_db()
+
+    def change(self, *, only_if: Q, now: datetime, **columns: Any) -> bool:
+        """Update the columns if the row is (still) as `only_if` says; False when it is not."""
+        alive = FineTunedModel.objects.filter(only_if, pk=self.pk)
+        changed = alive.update(updated_at=now, **columns)
+        if changed:
+            self.refresh_from_db()
+        return bool(changed)

@@ -1,0 +1,174 @@
+"""What can be done with a fine-tuned model."""
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from finetuning.errors import Conflict, ProviderFailed
+from finetuning.models import User
+from finetuning.providers import get_provider
+from finetuning.providers.base import Completion, ProviderError
+from models_registry.models import FineTunedModel
+
+ACTIVE = FineTunedModel.Status.ACTIVE
+
+
+class ModelNotActive(Conflict):
+    code = "model_not_active"
+
+
+class ModelDeployed(Conflict):
+    code = "model_deployed"
+
+
+class ModelNotDeployed(Conflict):
+    code = "model_not_deployed"
+
+
+class ModelDidNotAnswer(ProviderFailed):
+    code = "model_did_not_answer"
+
+
+def register_model(
+    *, job: Any, provider_model_id: str, retires_on: date | None, **results: float | None
+) -> FineTunedModel:
+    """The model that `job` yielded; registering it again returns the same one.
+
+    `results` are `training_accuracy`, `validation_accuracy` and `final_loss` as the last step measured them.
+    """
+    model, _ = FineTunedModel.with_deleted.get_or_create(
+        job=job,
+        defaults={
+            "organization": job.organization,
+            "workspace": job.workspace,
+            "created_by": job.created_by,
+            "provider_account": job.provider_account,
+            "name": job.name,
+            "description": job.description,
+            "base_model": job.base_model,
+            "provider_model_id": provider_model_id,
+            "retires_at": datetime.combine(retires_on, time(), UTC) if retires_on else None,
+            **results,
+        },
+    )
+    return model
+
+
+def update_model(model: FineTunedModel, *, now: datetime | None = None, **columns: Any) -> FineTunedModel:
+    """Change `name`, `description` or `status` (active or deprecated).
+
+    Raises ModelDeployed for a deployed model that is to be deprecated, ModelNotActive for an archived one
+    whose status is to change.
+    """
+    only_if = Q()
+    if "status" in columns:
+        only_if = ~Q(status=FineTunedModel.Status.ARCHIVED)
+        if columns["status"] != ACTIVE:
+            only_if &= Q(deployed=False)
+    if model.change(only_if=only_if, now=now or timezone.now(), **columns):
+        return model
+    model.refresh_from_db()
+    if model.deployed:
+        raise ModelDeployed("The model is deployed. Undeploy it first.", pointer="/status")
+    raise ModelNotActive("An archived model keeps its status.", pointer="/status")
+
+
+def deploy_model(model: FineTunedModel, *, agent_id: str = "", now: datetime | None = None) -> FineTunedModel:
+    """Put the model to use, for the agent `agent_id` if one is named. Deploying it again changes nothing.
+
+    Raises ModelNotActive.
+    """
+    moment = now or timezone.now()
+    first_time = model.change(
+        only_if=Q(status=ACTIVE, deployed=False),
+        now=moment,
+        deployed=True,
+        deployed_at=moment,
+        deployment_count=F("deployment_count") + 1,
+        agent_id=agent_id,
+    )
+    if not first_time and not model.change(only_if=Q(deployed=True), now=moment, agent_id=agent_id):
+        raise ModelNotActive("Only an active model can be deployed.")
+    return model
+
+
+def undeploy_model(
+    model: FineTunedModel, *, agent_id: str = "", now: datetime | None = None
+) -> FineTunedModel:
+    """Take the model out of use. With `agent_id`, only if it is deployed for that agent.
+
+    Raises ModelNotDeployed.
+    """
+    only_if = Q(deployed=True, agent_id=agent_id) if agent_id else Q(deployed=True)
+    if not model.change(
+        only_if=only_if, now=now or timezone.now(), deployed=False, deployed_at=None, agent_id=""
+    ):
+        raise ModelNotDeployed("The model is not deployed" + (" for this agent." if agent_id else "."))
+    return model
+
+
+def archive_model(model: FineTunedModel, *, now: datetime | None = None) -> FineTunedModel:
+    """Put the model away. Archiving it again changes nothing. Raises ModelDeployed."""
+    moment = now or timezone.now()
+    archived = FineTunedModel.Status.ARCHIVED
+    if model.status == archived:
+        return model
+    if not model.change(only_if=Q(deployed=False), now=moment, status=archived, archived_at=moment):
+        raise ModelDeployed("The model is deployed. Undeploy it first.")
+    return model
+
+
+def delete_model(model: FineTunedModel, *, now: datetime | None = None) -> None:
+    """Hide the model from everyone but operators. Raises ModelDeployed."""
+    moment = now or timezone.now()
+    if not model.change(only_if=Q(deployed=False), now=moment, deleted_at=moment):
+        raise ModelDeployed("The model is deployed. Undeploy it first.")
+
+
+def record_usage(
+    model: FineTunedModel,
+    *,
+    prompt_tokens: int,
+    completion_tokens: int,
+    latency_ms: int,
+    requests: int = 1,
+    now: datetime | None = None,
+) -> FineTunedModel:
+    """Count calls of the model. `latency_ms` is the time of all `requests` together."""
+    model.count_usage(
+        requests=requests,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        latency_ms=latency_ms,
+        now=now or timezone.now(),
+    )
+    return model
+
+
+def try_model(model: FineTunedModel, *, messages: list[dict[str, Any]], by: User) -> Completion:
+    """Ask the model, count the usage, and keep the conversation as raw material for datasets.
+
+    Raises ModelDidNotAnswer, with the provider's words.
+    """
+    if model.status == FineTunedModel.Status.ARCHIVED:
+        raise ModelNotActive("An archived model is not called any more.")
+    try:
+        completion = get_provider(model.provider_account).chat(model.provider_model_id, messages)
+    except ProviderError as error:
+        raise ModelDidNotAnswer(error.message) from error
+    record_usage(
+        model,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        latency_ms=completion.latency_ms,
+    )
+    model.organization.conversations.record(
+        messages=[*messages, dict(completion.message)],
+        created_by=by,
+        workspace=model.workspace,
+        agent_id=model.agent_id,
+        model=model.provider_model_id,
+    )
+    return completion

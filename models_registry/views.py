@@ -1,0 +1,173 @@
+"""Pages about models: the grid, and one model with its deployment, its snippets and a box to try it."""
+
+import json
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from finetuning.errors import Refused
+from finetuning.providers import base_url
+from finetuning.providers.base import Completion, ProviderError
+from finetuning.tenancy import OrganizationRequest, members_only
+from models_registry import services
+from models_registry.forms import DeployForm, TryForm
+from models_registry.models import FineTunedModel, FineTunedModelQuerySet
+
+CARDS_PER_PAGE = 20
+TABS = {
+    "": ("All", "total_models"),
+    "deployed": ("Deployed", "deployed_models"),
+    FineTunedModel.Status.ACTIVE: ("Active", "active_models"),
+    FineTunedModel.Status.ARCHIVED: ("Archived", "archived_models"),
+}
+
+
+@require_safe
+@members_only
+def list_models(request: OrganizationRequest) -> HttpResponse:
+    """All models, or those of one tab."""
+    tab = request.GET.get("status", "")
+    models = request.organization.fine_tuned_models
+    found = _in_tab(models.with_related(), tab).order_by("-created_at", "-id")
+    page = Paginator(found, CARDS_PER_PAGE).get_page(request.GET.get("page"))
+    totals = models.totals()
+    context = {
+        "page_obj": page,
+        "models": list(page),
+        "tab": tab if tab in TABS else "",
+        "tabs": [(value, label, totals[column]) for value, (label, column) in TABS.items()],
+    }
+    return render(request, "models_registry/list.html", context)
+
+
+def _in_tab(models: FineTunedModelQuerySet, tab: str) -> FineTunedModelQuerySet:
+    if tab == "deployed":
+        return models.deployed()
+    return models.filter(status=tab) if tab in TABS and tab else models
+
+
+@require_safe
+@members_only
+def show_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
+    """Where the model comes from, how good it is, and how to use it."""
+    return _show(request, _model(request, model_id), TryForm())
+
+
+def _show(
+    request: OrganizationRequest,
+    model: FineTunedModel,
+    form: TryForm,
+    *,
+    deploy_form: DeployForm | None = None,
+    completion: Completion | None = None,
+) -> HttpResponse:
+    context = {
+        "model": model,
+        "form": form,
+        "deploy_form": deploy_form or DeployForm(),
+        "base_url": _base_url(model),
+        "completion": completion,
+        "answer": _answer_text(completion),
+    }
+    refused = form.errors or (deploy_form is not None and deploy_form.errors)
+    return render(request, "models_registry/detail.html", context, status=422 if refused else 200)
+
+
+def _base_url(model: FineTunedModel) -> str:
+    """The provider's address; empty while none is set up, which the page then says."""
+    try:
+        return base_url(model.provider_account)
+    except ProviderError:
+        return ""
+
+
+def _answer_text(completion: Completion | None) -> str:
+    """What the model said; an answer without text, such as a tool call, as the JSON that it is."""
+    if completion is None:
+        return ""
+    content = completion.message.get("content")
+    return content if isinstance(content, str) else json.dumps(dict(completion.message), indent=2)
+
+
+@require_POST
+@members_only
+def try_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
+    """Ask the model. A script gets the answer alone, a plain form the whole page."""
+    model = _model(request, model_id)
+    form = TryForm(request.POST)
+    completion = None
+    if form.is_valid():
+        try:
+            completion = services.try_model(model, messages=form.conversation, by=request.user)
+        except Refused as refusal:
+            form.add_error(None, refusal.message)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return _show(request, model, form, completion=completion)
+    context = {"form": form, "completion": completion, "answer": _answer_text(completion)}
+    return render(request, "models_registry/_answer.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@members_only
+def deploy_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
+    model = _model(request, model_id)
+    form = DeployForm(request.POST)
+    if not form.is_valid():
+        return _show(request, model, TryForm(), deploy_form=form)
+    agent_id = form.cleaned_data["agent_id"]
+    _change(request, f"{model.name} is deployed.", lambda: services.deploy_model(model, agent_id=agent_id))
+    return _back(request, model)
+
+
+@require_POST
+@members_only
+def undeploy_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
+    model = _model(request, model_id)
+    _change(request, f"{model.name} is no longer deployed.", lambda: services.undeploy_model(model))
+    return _back(request, model)
+
+
+@require_POST
+@members_only
+def archive_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
+    model = _model(request, model_id)
+    _change(request, f"{model.name} is archived.", lambda: services.archive_model(model))
+    return _back(request, model)
+
+
+@require_POST
+@members_only
+def delete_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
+    model = _model(request, model_id)
+    if _change(request, f"{model.name} was deleted.", lambda: services.delete_model(model)):
+        return redirect("models_registry:list")
+    return _back(request, model)
+
+
+def _model(request: OrganizationRequest, model_id: UUID) -> FineTunedModel:
+    models = request.organization.fine_tuned_models.with_related()
+    model: FineTunedModel = get_object_or_404(models, pk=model_id)
+    return model
+
+
+def _change(request: OrganizationRequest, done: str, change: Callable[[], object]) -> bool:
+    """Do it and say `done`, or say why it was refused. True when it was done."""
+    try:
+        change()
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return False
+    messages.success(request, done)
+    return True
+
+
+def _back(request: OrganizationRequest, model: FineTunedModel) -> HttpResponse:
+    """To the page on which the button stood."""
+    if request.POST.get("from") == "list":
+        return redirect("models_registry:list")
+    return redirect("models_registry:detail", model.pk)

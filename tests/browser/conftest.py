@@ -1,0 +1,66 @@
+"""A real browser. It is opened for each test: while one is open, this thread may not use the database."""
+
+import shutil
+import threading
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from playwright.sync_api import sync_playwright
+
+from datasets import reading
+from datasets.models import Dataset
+from jobs import services
+from jobs.models import Job
+
+
+@pytest.fixture
+def provider_account(provider_account):
+    provider_account.set_api_key("sk-test")
+    provider_account.save()
+    return provider_account
+
+
+@pytest.fixture
+def worker(transactional_db, sandbox, settings):
+    """Does what workers and Beat do, in a thread, while the sandbox's time flies."""
+    settings.POLL_INTERVAL_SECONDS = 0.2
+    stopped = threading.Event()
+    thread = threading.Thread(target=work, args=(sandbox.clock, stopped))
+    thread.start()
+    yield
+    stopped.set()
+    thread.join()
+
+
+def work(clock, stopped):
+    while not stopped.wait(0.1):
+        clock.advance(5)
+        for dataset in Dataset.with_deleted.due(timezone.now()):
+            reading.validate_dataset(dataset)
+        for job in Job.objects.due(timezone.now()):
+            services.advance_job(job)
+    connection.close()
+
+
+@pytest.fixture
+def page(live_server, user, provider_account, worker):
+    """A page of Chromium; a failing script, server or content security policy fails the test."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("Chromium is not installed: `apt install chromium` to run the browser tests.")
+    errors = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(base_url=live_server.url)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if is_error(line) else None)
+        page.on("response", lambda answer: errors.append(answer.url) if answer.status >= 500 else None)
+        yield page
+        browser.close()
+    assert errors == []
+
+
+def is_error(line):
+    # Chromium also reports the 422 with which a form comes back.
+    return line.type == "error" and not line.text.startswith("Failed to load resource")

@@ -1,0 +1,122 @@
+"""The cast: `user` acts, `colleague` is in the same organization, `outsider` in another, `viewer` may look."""
+
+import threading
+from dataclasses import dataclass, field
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import hypothesis
+import pytest
+from rest_framework.test import APIClient
+
+from finetuning.api.tokens import issue_tokens
+from finetuning.sandbox.app import create_app
+from finetuning.sandbox.settings import SandboxSettings
+from tests.factories import OrganizationFactory, ProviderAccountFactory, UserFactory
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture
+def organization(db):
+    return OrganizationFactory(name="Acme")
+
+
+@pytest.fixture
+def other_organization(db):
+    return OrganizationFactory(name="Rivals")
+
+
+@pytest.fixture
+def user(organization):
+    return UserFactory(email="user@example.com", member_of=organization)
+
+
+@pytest.fixture
+def colleague(organization):
+    return UserFactory(email="colleague@example.com", member_of=organization)
+
+
+@pytest.fixture
+def viewer(organization):
+    return UserFactory(email="viewer@example.com", member_of=organization, member_of__role="viewer")
+
+
+@pytest.fixture
+def outsider(other_organization):
+    return UserFactory(email="outsider@example.com", member_of=other_organization, member_of__role="owner")
+
+
+def api_client(user):
+    """A client that sends JSON and an access token for the first organization of `user`."""
+    tokens = issue_tokens(user, user.organizations.first())
+    client = APIClient(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
+    client.default_format = "json"
+    return client
+
+
+@pytest.fixture
+def api(user):
+    return api_client(user)
+
+
+@pytest.fixture
+def viewer_api(viewer):
+    return api_client(viewer)
+
+
+@pytest.fixture
+def outsider_api(outsider):
+    return api_client(outsider)
+
+
+@pytest.fixture
+def provider_account(organization):
+    """The organization's account at the sandbox. Calls need the fixture `sandbox` too."""
+    return ProviderAccountFactory(organization=organization, name="sandbox", is_default=True)
+
+
+@dataclass
+class Clock:
+    """Unix seconds that pass only when a test says so."""
+
+    now: float = 1_795_000_000.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        with self.lock:
+            self.now += seconds
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    url: str
+    clock: Clock
+
+
+class ThreadingServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class SilentHandler(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def sandbox(settings, tmp_path):
+    """A sandbox provider on a real port. `sandbox.clock.advance(seconds)` lets its time pass."""
+    clock = Clock()
+    app = create_app(SandboxSettings(data_dir=tmp_path / "sandbox", clock=clock))
+    with make_server("127.0.0.1", 0, app, ThreadingServer, SilentHandler) as server:
+        settings.SANDBOX_URL = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield Sandbox(url=settings.SANDBOX_URL, clock=clock)
+        server.shutdown()
+        thread.join()

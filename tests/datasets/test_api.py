@@ -1,0 +1,242 @@
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from datasets import reading
+from tests.factories import DatasetFactory, JobFactory
+
+pytestmark = pytest.mark.django_db
+DATASETS = "/api/fine-tuning/datasets"
+
+
+def example(number):
+    messages = [
+        {"role": "user", "content": f"Question {number}?"},
+        {"role": "assistant", "content": f"Answer {number}."},
+    ]
+    return {"messages": messages}
+
+
+def jsonl(count):
+    return "".join(json.dumps(example(number)) + "\n" for number in range(count)).encode()
+
+
+def upload(api, content, *, file_name="training.jsonl", **fields):
+    form = {"name": "Support", **fields, "file": SimpleUploadedFile(file_name, content)}
+    return api.post(DATASETS, form, format="multipart")
+
+
+def test_uploads_a_file_that_a_worker_reads(api, organization, user):
+    answer = upload(api, jsonl(12), description="From March")
+
+    body = answer.json()
+    assert answer.status_code == 201
+    assert (body["status"], body["source"], body["format"]) == ("processing", "upload", "jsonl")
+    assert body["creator"] == {"id": str(user.pk), "email": user.email, "name": user.email}
+    assert body["createdAt"].endswith("Z")
+    assert "file" not in body
+    reading.validate_dataset(organization.datasets.get(pk=body["id"]))
+    detail = api.get(f"{DATASETS}/{body['id']}").json()
+    assert (detail["status"], detail["validated"], detail["totalExamples"]) == ("valid", True, 12)
+    assert detail["validationReport"]["totalLines"] == 12
+
+
+@pytest.mark.parametrize(
+    ("file_name", "content", "status"),
+    [("a.jsonl", b"", 400), ("a.jsonl", b"%PDF-1.7\n", 415), ("a.jsonl", b"\x1f\x8b\x08\0", 415)],
+)
+def test_refuses_a_file_that_cannot_be_training_data(api, organization, file_name, content, status):
+    answer = upload(api, content, file_name=file_name)
+
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["pointer"] == "/file"
+    assert not organization.datasets.exists()
+
+
+def test_refuses_a_file_over_the_limit(api, organization, settings):
+    settings.UPLOAD_MAX_BYTES = 1024 * 1024
+
+    answer = upload(api, jsonl(20_000))
+
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "upload_too_large"
+    assert not organization.datasets.exists()
+
+
+def test_takes_a_file_as_a_form_only(api):
+    answer = api.post(DATASETS, {"name": "Support"})
+
+    assert answer.status_code == 415
+
+
+def test_refuses_an_upload_with_fields_missing_or_misspelt(api, organization):
+    answer = upload(api, jsonl(12), name="", desciption="From March")
+
+    codes = {error["pointer"]: error["code"] for error in answer.json()["errors"]}
+    assert answer.status_code == 400
+    assert codes == {"/name": "blank", "/desciption": "unknown_field"}
+    assert not organization.datasets.exists()
+
+
+def test_lists_the_newest_first_page_by_page(api, organization):
+    names = [DatasetFactory(organization=organization).name for _ in range(5)]
+
+    first = api.get(DATASETS, {"limit": 3}).json()
+    second = api.get(DATASETS, {"limit": 3, "cursor": first["nextCursor"]}).json()
+
+    assert [row["name"] for row in first["data"] + second["data"]] == names[::-1]
+    assert (first["hasMore"], second["hasMore"], second["nextCursor"]) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=9" * 30, "limit=١", "cursor=x", "cursor=%00"]
+)
+def test_refuses_a_page_that_cannot_be(api, query):
+    answer = api.get(f"{DATASETS}?{query}")
+
+    assert answer.status_code == 400
+
+
+def test_lists_one_workspace(api, organization):
+    workspace = organization.workspaces.create(name="Research")
+    dataset = DatasetFactory(organization=organization, workspace=workspace)
+    DatasetFactory(organization=organization)
+
+    found = api.get(DATASETS, {"workspaceId": str(workspace.pk)}).json()["data"]
+
+    assert [row["id"] for row in found] == [str(dataset.pk)]
+
+
+def test_counts_datasets(api, organization):
+    DatasetFactory(organization=organization, examples=3)
+    DatasetFactory(organization=organization, status="invalid", format="csv")
+
+    stats = api.get(f"{DATASETS}/stats").json()
+
+    assert stats == {
+        "totalDatasets": 2,
+        "totalExamples": 3,
+        "totalTokens": 30,
+        "totalSizeBytes": 0,
+        "validatedDatasets": 1,
+        "byFormat": {"jsonl": 1, "csv": 1},
+        "bySource": {"upload": 2},
+    }
+
+
+def test_changes_name_and_description_only(api, organization):
+    dataset = DatasetFactory(organization=organization, description="Old")
+
+    renamed = api.put(f"{DATASETS}/{dataset.pk}", {"name": "New"})
+    described = api.patch(f"{DATASETS}/{dataset.pk}", {"description": "Better"})
+    refused = api.patch(f"{DATASETS}/{dataset.pk}", {"status": "invalid"})
+
+    dataset.refresh_from_db()
+    assert (renamed.status_code, described.status_code, refused.status_code) == (200, 200, 400)
+    assert (dataset.name, dataset.description, dataset.status) == ("New", "Better", "valid")
+
+
+def test_deletes_a_dataset_for_everybody(api, organization):
+    dataset = DatasetFactory(organization=organization)
+
+    answer = api.delete(f"{DATASETS}/{dataset.pk}")
+
+    assert answer.status_code == 204
+    assert api.get(f"{DATASETS}/{dataset.pk}").status_code == 404
+
+
+def test_keeps_a_dataset_that_a_job_needs(api, organization):
+    dataset = DatasetFactory(organization=organization)
+    JobFactory(organization=organization, dataset=dataset)
+
+    answer = api.delete(f"{DATASETS}/{dataset.pk}")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "dataset_in_use")
+    assert organization.datasets.filter(pk=dataset.pk).exists()
+
+
+def test_validates_a_small_file_at_once(api, organization):
+    created = upload(api, jsonl(9)).json()
+
+    answer = api.post(f"{DATASETS}/{created['id']}/validate")
+
+    body = answer.json()
+    assert (answer.status_code, body["valid"], body["totalExamples"]) == (200, False, 9)
+    assert body["errors"][0]["code"] == "min_examples"
+
+
+def test_leaves_a_large_file_to_a_worker(api, organization):
+    dataset = DatasetFactory(organization=organization, file_size_bytes=6_000_000)
+
+    answer = api.post(f"{DATASETS}/{dataset.pk}/validate")
+
+    assert (answer.status_code, answer.json()["valid"]) == (202, None)
+    assert answer["Location"].endswith(f"{DATASETS}/{dataset.pk}")
+
+
+def test_shows_examples_with_the_problems_of_their_lines(api, organization):
+    dataset = DatasetFactory(organization=organization, examples=3)
+    dataset.problems.create(code="duplicate", severity="warning", line=2, message="Twice")
+
+    page = api.get(f"{DATASETS}/{dataset.pk}/examples").json()
+
+    assert [row["position"] for row in page["data"]] == [0, 1, 2]
+    assert [[problem["code"] for problem in row["problems"]] for row in page["data"]] == [
+        [],
+        ["duplicate"],
+        [],
+    ]
+    assert page["data"][0]["messages"][0] == {"role": "user", "content": "Question 0?"}
+
+
+@pytest.mark.parametrize("query", [{"search": 'question "1"'}, {"problem": "duplicate"}])
+def test_finds_examples_by_text_or_problem(api, organization, query):
+    dataset = DatasetFactory(organization=organization, examples=3)
+    dataset.problems.create(code="duplicate", severity="warning", line=2, message="Twice")
+    dataset.examples.filter(position=1).update(messages=[{"role": "user", "content": 'Question "1"?'}])
+
+    page = api.get(f"{DATASETS}/{dataset.pk}/examples", query).json()
+
+    assert [row["position"] for row in page["data"]] == [1]
+
+
+def test_imports_the_conversations_that_match(api, organization):
+    for number in range(12):
+        organization.conversations.record(
+            messages=example(number)["messages"], agent_id="desk", quality_score=0.9
+        )
+    filters = {"agentId": "desk", "startDate": "2020-01-01", "minQualityScore": 0.5, "maxExamples": 11}
+
+    answer = api.post(f"{DATASETS}/import-from-conversations", {"name": "Talks", **filters})
+
+    body = answer.json()
+    assert (answer.status_code, body["source"]) == (201, "conversations")
+    assert body["sourceFilters"] == filters | {"startDate": "2020-01-01T00:00:00+00:00"}
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, "nan", True, None, []])
+def test_refuses_a_quality_score_that_is_none(api, score):
+    answer = api.post(f"{DATASETS}/import-from-conversations", {"name": "Talks", "minQualityScore": score})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "/minQualityScore"
+
+
+def test_records_a_conversation_once(api, organization):
+    talk = {"externalId": "t-1", "messages": example(1)["messages"], "qualityScore": 0.7, "agentId": "desk"}
+
+    first = api.post("/api/conversations", talk)
+    again = api.post("/api/conversations", talk)
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert api.get("/api/conversations", {"agentId": "desk"}).json()["data"] == [first.json()]
+
+
+@pytest.mark.parametrize("messages", [None, [], ["hello"], [{"content": "hello"}], {"role": "user"}])
+def test_refuses_a_conversation_without_messages(api, organization, messages):
+    answer = api.post("/api/conversations", {"messages": messages})
+
+    assert answer.status_code == 400
+    assert not organization.conversations.exists()

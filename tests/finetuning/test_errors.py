@@ -1,0 +1,183 @@
+import pytest
+
+from tests.conftest import api_client
+from tests.factories import DatasetFactory
+
+pytestmark = pytest.mark.django_db
+DATASETS = "/api/fine-tuning/datasets"
+IMPORT = f"{DATASETS}/import-from-conversations"
+
+
+def post(api, body, *, path=IMPORT, content_type="application/json"):
+    return api.post(path, body, content_type=content_type)
+
+
+def test_gives_every_error_one_shape(api):
+    answer = api.post(IMPORT, {"name": "", "maxExample": 3}, HTTP_X_REQUEST_ID="mine-1")
+
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer["X-Request-Id"] == "mine-1"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "code": "invalid",
+        "detail": "name: This field may not be blank. maxExample: Unknown field. "
+        "Known are: name, description, workspaceId, agentId, startDate, endDate, minQualityScore, maxExamples.",
+        "errors": [
+            {"pointer": "/name", "code": "blank", "detail": "This field may not be blank."},
+            {
+                "pointer": "/maxExample",
+                "code": "unknown_field",
+                "detail": "Unknown field. Known are: name, description, workspaceId, agentId, startDate, endDate, "
+                "minQualityScore, maxExamples.",
+            },
+        ],
+        "requestId": "mine-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"name": "a\\u0000b"}', "nul"),
+        (b'{"a\\u0000b": 1}', "nul"),
+        (b'{"name": "\\ud800"}', "surrogate"),
+        (b'{"name": "a\0b"}', "nul"),
+        (b'{"name": "\xed\xa0\x80"}', "encoding"),
+        ('{"name": "a"}'.encode("utf-16"), "encoding"),
+        (b'{"name": "a", "name": "b"}', "duplicate_key"),
+        (b'{"maxExamples": NaN}', "non_finite"),
+        (b'{"maxExamples": 1e400}', "non_finite"),
+        (b'{"maxExamples": ' + b"9" * 5000 + b"}", "number"),
+        (b"[" * 1100 + b"]" * 1100, "depth"),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, "depth"),
+        (b"{", "invalid_json"),
+        (b"{'name': 1}", "invalid_json"),
+    ],
+)
+def test_reads_json_strictly(api, body, code):
+    answer = post(api, body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"5", b"true"])
+def test_wants_an_object(api, body):
+    answer = post(api, body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "")
+
+
+@pytest.mark.parametrize("value", [10**40, -(10**40), 1.5, True, "1e3", "9" * 2000, [], {}, ""])
+def test_refuses_odd_numbers(api, value):
+    answer = api.post(IMPORT, {"name": "Talks", "maxExamples": value})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00+14:00", "2026-02-30", "2026-13-01", "soon", 5, "", "9999"]
+)
+def test_refuses_odd_times(api, value):
+    answer = api.post(IMPORT, {"name": "Talks", "startDate": value})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [("text/plain", 415), ("application/xml", 415), ("multipart/form-data", 415)],
+)
+def test_takes_json_only(api, content_type, status):
+    assert post(api, b"{}", content_type=content_type).status_code == status
+
+
+def test_refuses_a_body_over_the_limit(api, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+    answer = post(api, b'{"name": "' + b"x" * 1024 * 1024 + b'"}')
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", "multipart/form-data"),
+        (b"", "multipart/form-data; boundary="),
+        (b"--b\r\nbroken", "multipart/form-data; boundary=b"),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--',
+            "multipart/form-data; boundary=b",
+        ),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="a\0\xff.jsonl"\r\n\r\n{}\r\n--b--\r\n',
+            "multipart/form-data; boundary=b",
+        ),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n' * 1100 + b"--b--\r\n",
+            "multipart/form-data; boundary=b",
+        ),
+    ],
+)
+def test_refuses_a_broken_form(api, body, content_type):
+    answer = post(api, body, path=DATASETS, content_type=content_type)
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/nothing",
+        "/api/fine-tuning",
+        f"{DATASETS}/nothing",
+        f"{DATASETS}/%00",
+        f"{DATASETS}/" + "9" * 40,
+        f"{DATASETS}/" + "%D9%A0" * 32,
+        f"{DATASETS}/00000000-0000-0000-0000-000000000000",
+        f"{DATASETS}/..%2f..%2fetc",
+        f"{DATASETS}//",
+    ],
+)
+def test_answers_not_found_in_the_same_shape(api, path):
+    answer = api.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("query", ["search=%00", "problem=%00", "search=" + "x" * 300])
+def test_refuses_odd_filters(api, organization, query):
+    dataset = DatasetFactory(organization=organization)
+
+    assert api.get(f"{DATASETS}/{dataset.pk}/examples?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/api/auth/me", f"{DATASETS}", f"{DATASETS}/stats", "/api/base-models"])
+def test_answers_the_same_with_a_trailing_slash(api, path):
+    assert api.get(f"{path}/").json() == api.get(path).json()
+
+
+def test_takes_the_body_of_a_post_with_a_trailing_slash(api):
+    talk = {"messages": [{"role": "user", "content": "Hello"}]}
+
+    assert api.post("/api/conversations/", talk).status_code == 201
+
+
+def test_says_which_methods_there_are(api):
+    answer = api.delete(DATASETS)
+
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_tells_nothing_of_its_own_faults(user, settings):
+    client = api_client(user)
+    client.raise_request_exception = False
+    settings.ROOT_URLCONF = "tests.finetuning.broken_urls"
+
+    answer = client.get("/api/broken", HTTP_X_REQUEST_ID="mine-2")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
+    assert answer.json()["requestId"] == "mine-2"
+    assert b"secret" not in answer.content

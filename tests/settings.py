@@ -1,0 +1,18 @@
+"""The product's own settings, with what a test run must not share: key, folder, seconds of hashing."""
+
+import os
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("SECRET_KEY", "used-by-tests-only-and-of-no-value-to-anybody-0123456789")
+os.environ.setdefault("SERVED_OVER_HTTPS", "false")
+os.environ.setdefault("POLL_INTERVAL_SECONDS", "1")
+os.environ.setdefault("PROVIDER_TIMEOUT_SECONDS", "5")
+
+from config.settings import *  # noqa: F403 - reads the environment, which is set above
+
+_media = TemporaryDirectory(prefix="attune-test-media-")
+_static = TemporaryDirectory(prefix="attune-test-static-")
+MEDIA_ROOT = _media.name
+STATIC_ROOT = _static.name
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
