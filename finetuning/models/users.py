@@ -1,0 +1,56 @@
+"""People."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+from finetuning.ids import uuid7
+
+
+class UserManager(DjangoUserManager["User"]):
+    """Users are created and found by e-mail, whatever its case."""
+
+    def create_user(  # type: ignore[override]
+        self, email: str, password: str | None = None, **columns: Any
+    ) -> "User":
+        user = self.model(email=self.normalize_email(email), **columns)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(  # type: ignore[override]
+        self, email: str, password: str | None = None, **columns: Any
+    ) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **columns)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username or "")
+
+
+class User(AbstractUser):
+    """A person; the e-mail is the user name. Works in an organization through a membership."""
+
+    username = None  # type: ignore[assignment]
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Django asks for `unique`; the constraint below also holds for other cases of the letters.
+    email = models.EmailField("e-mail", unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        db_table = "users"
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), name="users_email_unique", violation_error_message="This e-mail is taken."
+            ),
+        ]
+
+    @property
+    def display_name(self) -> str:
+        return self.get_full_name() or self.email
