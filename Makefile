@@ -3,7 +3,7 @@ DATA ?= .data
 FILE ?=
 READY = .venv/.ready
 
-.PHONY: run test check demo conformance clean
+.PHONY: run test check demo conformance screenshots clean
 .DEFAULT_GOAL = run
 
 $(READY): uv.lock pyproject.toml .bootstrap/install
@@ -21,6 +21,9 @@ test: $(READY)  ## All tests, on a PostgreSQL and a Valkey of their own
 
 conformance: $(READY)  ## The OpenAI SDK's own tests against the sandbox
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest -m conformance $(ARGS)
+
+screenshots: $(READY)  ## Pictures of every page, for the documentation; needs Chromium
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest tests/browser/screenshots.py
 
 check: $(READY)  ## Formatting, lint, types, layers, templates, migrations, API description, deployment settings
 	@sh .ci/check

@@ -2,6 +2,8 @@
 
 import shutil
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -12,6 +14,7 @@ from datasets import reading
 from datasets.models import Dataset
 from jobs import services
 from jobs.models import Job
+from tests.browser.world import build_world
 
 
 @pytest.fixture
@@ -46,21 +49,42 @@ def work(clock, stopped):
 @pytest.fixture
 def page(live_server, user, provider_account, worker):
     """A page of Chromium; a failing script, server or content security policy fails the test."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed: `apt install chromium` to run the browser tests.")
     errors = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with open_chromium() as browser:
         page = browser.new_page(base_url=live_server.url)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if is_error(line) else None)
         page.on("response", lambda answer: errors.append(answer.url) if answer.status >= 500 else None)
         yield page
-        browser.close()
     assert errors == []
+
+
+@contextmanager
+def open_chromium():
+    """The Chromium of this machine; the test is skipped where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("Chromium is not installed: `apt install chromium` to run the browser tests.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def is_error(line):
     # Chromium also reports the 422 with which a form comes back.
     return line.type == "error" and not line.text.startswith("Failed to load resource")
+
+
+@pytest.fixture
+def member_cookie(world, live_server, user, client):
+    """What a browser needs to be signed in as `user`, in the organization of `world`."""
+    client.force_login(user)
+    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+
+
+@pytest.fixture
+def world(organization, user, provider_account, sandbox, transactional_db):
+    # What the provider says and what we say stand on one page.
+    sandbox.clock.now = time.time()
+    return build_world(organization, user, sandbox)

@@ -1,0 +1,40 @@
+"""Every page that a member can open, by the name of its picture."""
+
+from django.urls import reverse
+
+PAGES = {
+    "sign-in": ("login", None),
+    "dashboard": ("finetuning:dashboard", None),
+    "organizations": ("finetuning:organizations", None),
+    "datasets": ("datasets:list", None),
+    "dataset-new": ("datasets:new", None),
+    "dataset": ("datasets:detail", "dataset"),
+    "dataset-invalid": ("datasets:detail", "invalid_dataset"),
+    "dataset-reading": ("datasets:detail", "waiting_dataset"),
+    "dataset-problems": ("datasets:problems", "invalid_dataset"),
+    "dataset-edit": ("datasets:edit", "dataset"),
+    "jobs": ("jobs:list", None),
+    "job-new-dataset": ("jobs:new", None),
+    "job": ("jobs:detail", "job"),
+    "job-running": ("jobs:detail", "running_job"),
+    "job-cancelled": ("jobs:detail", "cancelled_job"),
+    "job-pending": ("jobs:detail", "pending_job"),
+    "job-events": ("jobs:events", "job"),
+    "job-cancel": ("jobs:cancel", "running_job"),
+    "models": ("models_registry:list", None),
+    "model": ("models_registry:detail", "model"),
+}
+
+
+def addresses(world):
+    """The address of each page, by its name; `world` is what build_world made."""
+    found = {
+        name: reverse(route, args=[world[row].pk] if row else None) for name, (route, row) in PAGES.items()
+    }
+    chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"
+    return found | {
+        "dataset-import": f"{reverse('datasets:new')}?method=import",
+        "job-new-model": chosen,
+        "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",
+        "not-found": "/jobs/00000000-0000-0000-0000-000000000000",
+    }

@@ -1,0 +1,69 @@
+"""An organization in the middle of its work, made by the services themselves: what pages are looked at with."""
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from datasets import reading
+from datasets import services as datasets
+from jobs import services as jobs
+from models_registry import services as registry
+
+SUPPORT = (settings.BASE_DIR / "datasets" / "samples" / "support.jsonl").read_bytes()
+MISTAKES = b"""\
+{"messages": [{"role": "user", "content": "Where is my order 7?"}, {"role": "bot", "content": "On its way."}]}
+{"messages": [{"role": "user", "content": "Can I pay by invoice?"}]}
+{"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}]
+
+{"prompt": "Where are you?", "completion": "In Rotterdam."}
+"""
+
+
+def build_world(organization, user, sandbox):
+    """Datasets, jobs and models in every state. Returns them by a short name; needs a usable account."""
+    support = add_dataset(organization, user, "Support answers", SUPPORT)
+    mistakes = add_dataset(organization, user, "Answers with mistakes", MISTAKES)
+    waiting = upload(organization, user, "A dataset that is still being read", SUPPORT)
+    done = start(organization, user, "Support, friendly tone", support)
+    finish(done, sandbox)
+    cancelled = start(organization, user, "Support, first try", support)
+    jobs.cancel_job(cancelled, by=user)
+    running = start(organization, user, "Support, ten epochs", support, hyperparameters={"n_epochs": 10})
+    while running.progress_percentage < 30:
+        step(running, sandbox, seconds=1)
+    pending = start(organization, user, "Support, held back", support, validation_split=0.2)
+    model = done.fine_tuned_model
+    registry.deploy_model(model, agent_id="support-bot")
+    registry.record_usage(model, requests=128, prompt_tokens=40_960, completion_tokens=12_288, latency_ms=410)
+    return {
+        **{"dataset": support, "invalid_dataset": mistakes, "waiting_dataset": waiting, "model": model},
+        **{"job": done, "cancelled_job": cancelled, "running_job": running, "pending_job": pending},
+    }
+
+
+def upload(organization, user, name, content):
+    file = SimpleUploadedFile(f"{name}.jsonl", content)
+    return datasets.upload_dataset(organization, by=user, file=file, name=name)
+
+
+def add_dataset(organization, user, name, content):
+    dataset = upload(organization, user, name, content)
+    reading.validate_dataset(dataset)
+    dataset.refresh_from_db()
+    return dataset
+
+
+def start(organization, user, name, dataset, **choices):
+    return jobs.create_job(
+        organization, by=user, name=name, dataset=dataset, base_model="gpt-4.1-mini", **choices
+    )
+
+
+def step(job, sandbox, *, seconds):
+    sandbox.clock.advance(seconds)
+    jobs.advance_job(job)
+    job.refresh_from_db()
+
+
+def finish(job, sandbox):
+    while job.is_active:
+        step(job, sandbox, seconds=2)
