@@ -7,6 +7,8 @@ from django.urls import include, path
 from config import health
 from datasets.api.urls import conversation_router
 from finetuning.api.errors import unknown_path
+from models_registry.api.urls import serving_router
+from models_registry.urls import agent_urls, key_urls
 
 handler500 = "finetuning.api.errors.server_error"
 
@@ -15,11 +17,14 @@ urlpatterns = [
     path("datasets/", include("datasets.urls")),
     path("jobs/", include("jobs.urls")),
     path("models/", include("models_registry.urls")),
+    path("agents/", include(agent_urls)),
+    path("keys/", include(key_urls)),
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),
     path("api/", include(conversation_router.urls)),
+    path("api/", include(serving_router.urls)),
     path("api/fine-tuning/", include("datasets.api.urls")),
     path("api/fine-tuning/", include("jobs.api.urls")),
     path("api/fine-tuning/", include("models_registry.api.urls")),

@@ -1,10 +1,13 @@
-"""Operators' view of fine-tuned models, across all tenants, deleted rows included."""
+"""Operators' view of models, agents and keys, across all tenants, deleted rows included."""
+
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from models_registry.models import FineTunedModel
+from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel
 
 
 @admin.register(FineTunedModel)
@@ -40,3 +43,58 @@ class FineTunedModelAdmin(admin.ModelAdmin[FineTunedModel]):
     def restore(self, request: HttpRequest, queryset: QuerySet[FineTunedModel]) -> None:
         restored = queryset.update(deleted_at=None)
         self.message_user(request, f"{restored} models restored.")
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Rows that services own: operators look, and use the actions."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Agent)
+class AgentAdmin(ReadOnlyAdmin):
+    list_display = (
+        "name",
+        "organization",
+        "model",
+        "second_model",
+        "second_share",
+        "recording",
+        "updated_at",
+    )
+    list_filter = ("recording", "falls_back_to_base")
+    search_fields = ("name", "id", "organization__name")
+    list_select_related = ("organization", "model", "second_model")
+
+
+@admin.register(AgentSwitch)
+class AgentSwitchAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "agent", "action", "model", "second_model", "second_share", "created_by")
+    list_filter = ("action",)
+    search_fields = ("agent__name", "agent__id")
+    date_hierarchy = "created_at"
+    list_select_related = ("agent", "model", "second_model", "created_by")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ("name", "prefix", "organization", "created_by", "last_used_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("name", "prefix", "id", "organization__name")
+    date_hierarchy = "created_at"
+    list_select_related = ("organization", "created_by")
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke keys", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            key.revoke(now=timezone.now())
+        self.message_user(request, f"{len(queryset)} keys revoked.")

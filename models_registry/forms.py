@@ -4,13 +4,17 @@ from typing import Any
 
 from django import forms
 
+from models_registry.models import Agent, ApiKey
+from models_registry.models.agents import check_name
+
 
 class DeployForm(forms.Form):
     agent_id = forms.CharField(
         label="For the agent",
-        max_length=200,
+        max_length=100,
         required=False,
-        help_text="The id of the agent that will call it, if it is for one only.",
+        validators=[check_name],
+        help_text="The name that applications call, such as support-bot. A new name makes a new agent.",
     )
 
 
@@ -32,3 +36,82 @@ class TryForm(forms.Form):
         system, message = self.cleaned_data["system"], self.cleaned_data["message"]
         before = [{"role": "system", "content": system}] if system else []
         return [*before, {"role": "user", "content": message}]
+
+
+class AgentForm(forms.ModelForm[Agent]):
+    """A new agent. Which model it points at is a deployment, not a field."""
+
+    class Meta:
+        model = Agent
+        fields = ("name", "description")
+        help_texts = {"name": "What applications send as the model, such as support-bot. It never changes."}
+        widgets = {"description": forms.Textarea({"rows": 2})}
+
+
+class SplitForm(forms.Form):
+    """How an agent's calls are divided."""
+
+    second_model: Any = forms.ModelChoiceField(
+        None, required=False, empty_label="No second model", label="Second model"
+    )
+    second_share = forms.IntegerField(
+        min_value=0, max_value=100, initial=0, label="Its share", help_text="How many of 100 calls it gets."
+    )
+
+    def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = agent.organization.fine_tuned_models.filter(status="active").exclude(agents=agent)
+        self.fields["second_model"].queryset = models.order_by("-created_at", "-id")  # type: ignore[attr-defined]
+
+
+class AgentSettingsForm(forms.ModelForm[Agent]):
+    """What happens when the model fails, and what is kept of the calls."""
+
+    class Meta:
+        model = Agent
+        fields = (
+            *("description", "falls_back_to_base", "fallback_model"),
+            *("recording", "recorded_percent", "retention_days"),
+        )
+        labels = {
+            "falls_back_to_base": "Fall back to the base model",
+            "fallback_model": "Or fall back to",
+            "recording": "Recorded as conversations",
+            "recorded_percent": "Percent of them",
+            "retention_days": "Kept for days",
+        }
+        help_texts = {
+            "recording": "Consent is told by the header X-Attune-Consent: yes of a call.",
+            "retention_days": "Empty: until somebody deletes them.",
+        }
+        widgets = {"description": forms.Textarea({"rows": 2})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = self.instance.organization.fine_tuned_models.filter(status="active")
+        self.fields["fallback_model"].queryset = models.order_by("-created_at", "-id")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("falls_back_to_base") and values.get("fallback_model"):
+            self.add_error("fallback_model", "Choose this or the base model, not both.")
+        return values
+
+
+class ApiKeyForm(forms.ModelForm[ApiKey]):
+    """A new key. What is left empty is not limited."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "agents", "workspaces", "requests_per_minute", "tokens_per_minute")
+        help_texts = {
+            "name": "Where the key will be used, such as Help desk, production.",
+            "agents": "None chosen: every agent, and models by their id.",
+            "workspaces": "None chosen: every workspace.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        organization = self.instance.organization
+        self.fields["agents"].queryset = organization.agents.order_by("name")  # type: ignore[attr-defined]
+        self.fields["workspaces"].queryset = organization.workspaces.order_by("name")  # type: ignore[attr-defined]

@@ -3,20 +3,19 @@
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from finetuning.errors import Conflict, ProviderFailed
 from finetuning.models import User
 from finetuning.providers import get_provider
 from finetuning.providers.base import Completion, ProviderError
+from models_registry import agents
+from models_registry.agents import ModelNotActive
 from models_registry.models import FineTunedModel
 
 ACTIVE = FineTunedModel.Status.ACTIVE
-
-
-class ModelNotActive(Conflict):
-    code = "model_not_active"
 
 
 class ModelDeployed(Conflict):
@@ -75,37 +74,39 @@ def update_model(model: FineTunedModel, *, now: datetime | None = None, **column
     raise ModelNotActive("An archived model keeps its status.", pointer="/status")
 
 
-def deploy_model(model: FineTunedModel, *, agent_id: str = "", now: datetime | None = None) -> FineTunedModel:
-    """Put the model to use, for the agent `agent_id` if one is named. Deploying it again changes nothing.
+@transaction.atomic
+def deploy_model(
+    model: FineTunedModel, *, agent_id: str = "", by: User | None = None, now: datetime | None = None
+) -> FineTunedModel:
+    """Put the model to use, under the name of the agent `agent_id` if one is given.
 
-    Raises ModelNotActive.
+    The agent then points at this model alone, and is made if there is none of that name. Deploying it again
+    changes nothing. Raises ModelNotActive, AgentNameInvalid.
     """
     moment = now or timezone.now()
-    first_time = model.change(
-        only_if=Q(status=ACTIVE, deployed=False),
-        now=moment,
-        deployed=True,
-        deployed_at=moment,
-        deployment_count=F("deployment_count") + 1,
-        agent_id=agent_id,
-    )
-    if not first_time and not model.change(only_if=Q(deployed=True), now=moment, agent_id=agent_id):
+    if agent_id:
+        agents.bind_model(model, name=agent_id, by=by, now=moment)
+        model.refresh_from_db()
+        return model
+    model.refresh_from_db(from_queryset=FineTunedModel.with_deleted.select_for_update())
+    if not model.deployed and not model.mark_deployed(now=moment):
         raise ModelNotActive("Only an active model can be deployed.")
     return model
 
 
+@transaction.atomic
 def undeploy_model(
-    model: FineTunedModel, *, agent_id: str = "", now: datetime | None = None
+    model: FineTunedModel, *, agent_id: str = "", by: User | None = None, now: datetime | None = None
 ) -> FineTunedModel:
-    """Take the model out of use. With `agent_id`, only if it is deployed for that agent.
+    """Take the model out of use: from the agent `agent_id`, or altogether.
 
-    Raises ModelNotDeployed.
+    It stays deployed while another agent points at it. Raises ModelNotDeployed.
     """
-    only_if = Q(deployed=True, agent_id=agent_id) if agent_id else Q(deployed=True)
-    if not model.change(
-        only_if=only_if, now=now or timezone.now(), deployed=False, deployed_at=None, agent_id=""
-    ):
+    moment = now or timezone.now()
+    unbound = agents.unbind_model(model, name=agent_id, by=by, now=moment)
+    if not unbound and (agent_id or not model.mark_undeployed(now=moment)):
         raise ModelNotDeployed("The model is not deployed" + (" for this agent." if agent_id else "."))
+    model.refresh_from_db()
     return model
 
 
@@ -168,7 +169,6 @@ def try_model(model: FineTunedModel, *, messages: list[dict[str, Any]], by: User
         messages=[*messages, dict(completion.message)],
         created_by=by,
         workspace=model.workspace,
-        agent_id=model.agent_id,
         model=model.provider_model_id,
     )
     return completion

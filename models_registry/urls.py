@@ -1,6 +1,6 @@
 from django.urls import path
 
-from models_registry import views
+from models_registry import agent_views, key_views, views
 
 app_name = "models_registry"
 urlpatterns = [
@@ -12,3 +12,22 @@ urlpatterns = [
     path("<uuid:model_id>/delete", views.delete_model, name="delete"),
     path("<uuid:model_id>/try", views.try_model, name="try"),
 ]
+
+agent_urls = (
+    [
+        path("", agent_views.list_agents, name="list"),
+        path("<uuid:agent_id>", agent_views.show_agent, name="detail"),
+        path("<uuid:agent_id>/split", agent_views.split_agent, name="split"),
+        path("<uuid:agent_id>/settings", agent_views.update_agent, name="settings"),
+        path("<uuid:agent_id>/roll-back", agent_views.roll_back_agent, name="roll-back"),
+    ],
+    "agents",
+)
+
+key_urls = (
+    [
+        path("", key_views.list_keys, name="list"),
+        path("<uuid:key_id>/revoke", key_views.revoke_key, name="revoke"),
+    ],
+    "keys",
+)

@@ -70,6 +70,7 @@ def _show(
         "model": model,
         "form": form,
         "deploy_form": deploy_form or DeployForm(),
+        "agents": list(request.organization.agents.pointing_at(model).order_by("name")),
         "base_url": _base_url(model),
         "completion": completion,
         "answer": _answer_text(completion),
@@ -120,7 +121,8 @@ def deploy_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _show(request, model, TryForm(), deploy_form=form)
     agent_id = form.cleaned_data["agent_id"]
-    _change(request, f"{model.name} is deployed.", lambda: services.deploy_model(model, agent_id=agent_id))
+    done = f"{model.name} is deployed" + (f" for {agent_id}." if agent_id else ".")
+    _change(request, done, lambda: services.deploy_model(model, agent_id=agent_id, by=request.user))
     return _back(request, model)
 
 
@@ -128,7 +130,8 @@ def deploy_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
 @members_only
 def undeploy_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
     model = _model(request, model_id)
-    _change(request, f"{model.name} is no longer deployed.", lambda: services.undeploy_model(model))
+    done = f"{model.name} is no longer deployed."
+    _change(request, done, lambda: services.undeploy_model(model, by=request.user))
     return _back(request, model)
 
 

@@ -34,6 +34,7 @@ ROUTES = {
             "jobs:estimate",
             "models_registry:list",
         ),
+        *("agents:list", "keys:list", "agent-list", "key-list"),
         *("me", "switch-organization", "base-model-list", "conversation-list", "dataset-list"),
         *("dataset-stats", "dataset-import-from-conversations", "job-list", "job-stats", "job-estimate-cost"),
         *("model-list", "model-stats"),
@@ -53,6 +54,11 @@ ROUTES = {
         *("models_registry:archive", "models_registry:delete", "models_registry:try"),
         *("model-detail", "model-deploy", "model-undeploy", "model-archive", "model-usage"),
     ],
+    "agent": [
+        *("agents:detail", "agents:split", "agents:settings", "agents:roll-back"),
+        *("agent-detail", "agent-split", "agent-roll-back", "agent-switches"),
+    ],
+    "key": ["keys:revoke", "key-detail"],
 }
 OBJECT_ROUTES = [(kind, name) for kind in ROUTES if kind not in ("public", "list") for name in ROUTES[kind]]
 
@@ -73,7 +79,9 @@ def foreign(organization, user):
         row.name = CANARY
         row.save(update_fields=["name"])
     organization.conversations.record(messages=[{"role": "user", "content": CANARY}])
-    rows = {"dataset": model.job.dataset, "job": model.job, "model": model}
+    agent = organization.agents.create(name=CANARY)
+    key, _ = organization.api_keys.issue(name=CANARY)
+    rows = {"dataset": model.job.dataset, "job": model.job, "model": model, "agent": agent, "key": key}
     return rows | {"organization": organization}
 
 

@@ -81,14 +81,14 @@ class FineTunedModelViewSet(OrganizationViewSet):
     )
     @action(detail=True, methods=["post"])
     def deploy(self, request: Request, pk: str) -> Response:
-        return self._answer(services.deploy_model(self.get_object(), **self.valid_input()))
+        return self._answer(services.deploy_model(self.get_object(), by=request.user, **self.valid_input()))
 
     @extend_schema(
         summary="Undeploy a model", request=shapes.AgentSerializer, responses=shapes.FineTunedModelSerializer
     )
     @action(detail=True, methods=["post"])
     def undeploy(self, request: Request, pk: str) -> Response:
-        return self._answer(services.undeploy_model(self.get_object(), **self.valid_input()))
+        return self._answer(services.undeploy_model(self.get_object(), by=request.user, **self.valid_input()))
 
     @extend_schema(summary="Archive a model", request=None, responses=shapes.FineTunedModelSerializer)
     @action(detail=True, methods=["post"])

@@ -127,7 +127,7 @@ def test_deploys_for_an_agent(signed_in, model):
     response = signed_in.post(url("deploy", model), {"agent_id": "agent-7"}, follow=True)
 
     model.refresh_from_db()
-    assert (model.deployed, model.agent_id) == (True, "agent-7")
+    assert (model.deployed, model.agents.get().name) == (True, "agent-7")
     assert "is deployed" in response.text
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
 from finetuning.models import Organization, OrganizationOwned, ProviderAccount
@@ -76,7 +76,6 @@ class FineTunedModel(OrganizationOwned):
     deployed = models.BooleanField(default=False)
     deployed_at = models.DateTimeField(null=True, blank=True)
     deployment_count = models.IntegerField(default=0)
-    agent_id = models.CharField(max_length=200, blank=True, help_text="The agent that it is deployed for.")
 
     total_requests = models.BigIntegerField(default=0)
     total_prompt_tokens = models.BigIntegerField(default=0)
@@ -109,6 +108,24 @@ class FineTunedModel(OrganizationOwned):
     @property
     def average_latency_ms(self) -> float | None:
         return round(self.total_latency_ms / self.total_requests, 1) if self.total_requests else None
+
+    @property
+    def is_callable(self) -> bool:
+        return self.status == self.Status.ACTIVE and self.deleted_at is None
+
+    def mark_deployed(self, *, now: datetime) -> bool:
+        """Count a deployment. False when the model is not active."""
+        return self.change(
+            only_if=Q(status=self.Status.ACTIVE),
+            now=now,
+            deployed=True,
+            deployed_at=Coalesce("deployed_at", Value(now)),
+            deployment_count=F("deployment_count") + 1,
+        )
+
+    def mark_undeployed(self, *, now: datetime) -> bool:
+        """False when it was not deployed."""
+        return self.change(only_if=Q(deployed=True), now=now, deployed=False, deployed_at=None)
 
     def count_usage(
         self, *, requests: int, prompt_tokens: int, completion_tokens: int, latency_ms: int, now: datetime

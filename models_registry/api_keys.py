@@ -1,0 +1,28 @@
+"""Issuing keys of the gateway."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+
+from finetuning.models import Organization, User, Workspace
+from models_registry.models import Agent, ApiKey
+
+
+@transaction.atomic
+def issue_key(
+    organization: Organization,
+    *,
+    by: User,
+    agents: Iterable[Agent] = (),
+    workspaces: Iterable[Workspace] = (),
+    **columns: Any,
+) -> tuple[ApiKey, str]:
+    """A new key as its row and in clear, for `agents` and `workspaces`, or for all when none are given.
+
+    The clear text cannot be had again.
+    """
+    key, clear = organization.api_keys.issue(created_by=by, **columns)
+    key.agents.set(agents)
+    key.workspaces.set(workspaces)
+    return key, clear

@@ -1,0 +1,42 @@
+"""The page of API keys."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from finetuning.tenancy import OrganizationRequest, members_only
+from models_registry import api_keys as services
+from models_registry.forms import ApiKeyForm
+from models_registry.models import ApiKey
+
+ROWS_PER_PAGE = 50
+
+
+@never_cache
+@members_only
+def list_keys(request: OrganizationRequest) -> HttpResponse:
+    """All keys, live ones first. A POST makes one and answers with its clear text, this once."""
+    form = ApiKeyForm(request.POST or None, instance=ApiKey(organization=request.organization))
+    issued = clear = None
+    if request.method == "POST" and form.is_valid():
+        issued, clear = services.issue_key(request.organization, by=request.user, **form.cleaned_data)
+        form = ApiKeyForm(instance=ApiKey(organization=request.organization))
+    found = request.organization.api_keys.with_scopes().order_by("-revoked_at", "-created_at", "-id")
+    page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page_obj": page, "keys": list(page), "form": form, "issued": issued, "clear": clear}
+    return render(request, "models_registry/keys.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@members_only
+def revoke_key(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
+    key = get_object_or_404(request.organization.api_keys.all(), pk=key_id)
+    key.revoke(now=timezone.now())
+    messages.success(request, f"{key.name} is revoked. Whoever still sends it is refused.")
+    return redirect("keys:list")

@@ -1,0 +1,5 @@
+from models_registry.models.agents import Agent, AgentSwitch
+from models_registry.models.api_keys import ApiKey
+from models_registry.models.fine_tuned_models import FineTunedModel, FineTunedModelQuerySet
+
+__all__ = ["Agent", "AgentSwitch", "ApiKey", "FineTunedModel", "FineTunedModelQuerySet"]
