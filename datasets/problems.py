@@ -2,12 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
 
-Severity = Literal["error", "warning"]
+from datasets.problem_codes import Severity
 
 # All are counted; so many of each code are kept with their line.
 KEPT_PER_CODE = 1_000
+# As many as are stored with a problem; keys may be megabytes long.
+MAX_POINTER_CHARACTERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)

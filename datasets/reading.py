@@ -19,7 +19,7 @@ from datasets.formats.rows import read_rows
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
 from datasets.problems import Problem, Report
 from datasets.tokens import count_example
-from datasets.validation import MAX_EXAMPLE_TOKENS, check_row, check_size, digest, method_of
+from datasets.validation import check_row, check_size, check_tokens, digest, method_of
 
 BATCH_SIZE = 1_000
 SHOWN_ERRORS = 100
@@ -121,8 +121,8 @@ def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID])
     dataset.problems.all().delete()
     tally = Tally()
     batch: list[TrainingExample] = []
-    for row in _accepted(read_rows(copy, cast("Format", dataset.format)), tally):
-        batch.append(_example(dataset, row, tally, conversation_ids.get(row.line)))
+    for row, tokens in _accepted(read_rows(copy, cast("Format", dataset.format)), tally):
+        batch.append(_example(dataset, row, tokens, tally, conversation_ids.get(row.line)))
         if len(batch) == BATCH_SIZE:
             TrainingExample.objects.bulk_create(batch)
             batch.clear()
@@ -132,8 +132,8 @@ def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID])
     _finish(dataset, tally)
 
 
-def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[Row]:
-    """Count everything that was read, keep its problems, and pass on the good rows."""
+def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[tuple[Row, int]]:
+    """Count everything that was read, keep its problems, and pass on the good rows with their tokens."""
     for reading in readings:
         if isinstance(reading, Problem):
             tally.report.add(reading)
@@ -142,17 +142,16 @@ def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[Row]:
         if isinstance(reading, BlankRow):
             tally.blank += 1
             tally.report.add(_blank_line(reading.line))
-        elif _is_accepted(reading, tally) and isinstance(reading, Row):
-            yield reading
+            continue
+        tokens, problems = (
+            (0, [reading.problem]) if isinstance(reading, UnreadableRow) else _check(reading, tally)
+        )
+        for problem in problems:
+            tally.report.add(problem)
+        if isinstance(reading, Row) and not any(problem.is_error for problem in problems):
+            yield reading, tokens
         else:
             tally.rejected += 1
-
-
-def _is_accepted(reading: Row | UnreadableRow, tally: Tally) -> bool:
-    problems = [reading.problem] if isinstance(reading, UnreadableRow) else _check(reading, tally)
-    for problem in problems:
-        tally.report.add(problem)
-    return not any(problem.is_error for problem in problems)
 
 
 def _blank_line(line: int) -> Problem:
@@ -161,17 +160,21 @@ def _blank_line(line: int) -> Problem:
     )
 
 
-def _check(row: Row, tally: Tally) -> list[Problem]:
+def _check(row: Row, tally: Tally) -> tuple[int, list[Problem]]:
+    """The row's tokens, and what is wrong with it."""
     problems = check_row(row.value, line=row.line)
     if any(problem.is_error for problem in problems):
-        return problems
+        return 0, problems
+    assert isinstance(row.value, dict)
+    tokens = count_example(row.value)
+    problems += check_tokens(tokens, line=row.line)
     tally.method = tally.method or method_of(row.value)
     if method_of(row.value) != tally.method:
         problems.append(_mixed_methods(row.line, tally.method))
     first_line = tally.first_lines.setdefault(digest(row.value), row.line)
     if first_line != row.line:
         problems.append(_duplicate(row.line, first_line))
-    return problems
+    return tokens, problems
 
 
 def _mixed_methods(line: int, method: str) -> Problem:
@@ -189,11 +192,10 @@ def _duplicate(line: int, first_line: int) -> Problem:
     return Problem(code="duplicate", severity="warning", line=line, message=message, fix="Keep one of them.")
 
 
-def _example(dataset: Dataset, row: Row, tally: Tally, conversation_id: UUID | None) -> TrainingExample:
+def _example(
+    dataset: Dataset, row: Row, token_count: int, tally: Tally, conversation_id: UUID | None
+) -> TrainingExample:
     assert isinstance(row.value, dict)
-    token_count = count_example(row.value)
-    if token_count > MAX_EXAMPLE_TOKENS:
-        tally.report.add(_too_many_tokens(row.line, token_count))
     position = tally.examples
     tally.examples += 1
     tally.tokens += token_count
@@ -215,18 +217,6 @@ def split_row(row: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         prompt = {key: value for key, value in row["input"].items() if key != "messages"}
         return row["input"]["messages"], row | {"input": prompt}
     return row["messages"], {key: value for key, value in row.items() if key != "messages"}
-
-
-def _too_many_tokens(line: int, token_count: int) -> Problem:
-    return Problem(
-        code="tokens",
-        severity="warning",
-        line=line,
-        message=f"The example has {token_count:,} tokens; the provider cuts off what is over the limit.",
-        found=f"{token_count:,}",
-        expected=f"At most {MAX_EXAMPLE_TOKENS:,}",
-        fix="Split the conversation.",
-    )
 
 
 def _finish(dataset: Dataset, tally: Tally) -> None:

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 
 from datasets.formats import SPACE, BlankRow, Readable, Reading, Row, UnreadableRow
 from datasets.formats.lines import LF, text_lines, too_long
-from datasets.problems import Problem
+from datasets.problems import MAX_POINTER_CHARACTERS, Problem
 from finetuning.strict_json import StrictJSONError, loads, shown
-
-# As many as are stored with a problem; keys may be megabytes long.
-MAX_POINTER_CHARACTERS = 500
 
 _FIXES = {
     "encoding": "Save the file as UTF-8.",

@@ -1,0 +1,33 @@
+import re
+from pathlib import Path
+
+from datasets.problem_codes import FILE, KINDS, READING, ROW
+from datasets.validation.repairs import REPAIRABLE
+
+ROOT = Path(__file__).parents[2]
+ROW_OF_TABLE = re.compile(r"\| `(\w+)` \| (\w+) \| (.*?) \| (.*?) ?\|$", re.MULTILINE)
+NAMED = re.compile(r'(?:code=|_note\(|wrong\(\s*)"([a-z_]+)"')
+
+
+def test_the_documentation_lists_every_code():
+    text = (ROOT / "docs/data-problems.md").read_text().replace("\\|", "|")
+
+    documented = ROW_OF_TABLE.findall(text)
+
+    assert documented == [
+        (code, kind.severity, kind.meaning, kind.repair)
+        for kinds in (FILE, READING, ROW)
+        for code, kind in kinds.items()
+    ]
+
+
+def test_every_code_in_use_is_listed():
+    sources = [path.read_text() for path in (ROOT / "datasets").rglob("*.py") if "services" not in path.name]
+
+    used = {code for source in sources for code in NAMED.findall(source)}
+
+    assert used - KINDS.keys() == set()
+
+
+def test_says_of_exactly_what_can_be_repaired_how():
+    assert {code for code, kind in KINDS.items() if kind.repair} == REPAIRABLE
