@@ -1,16 +1,19 @@
 """The cast: `user` acts, `colleague` is in the same organization, `outsider` in another, `viewer` may look."""
 
+import io
+import json
 import threading
 from dataclasses import dataclass, field
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import hypothesis
 import pytest
 from rest_framework.test import APIClient
 
 from finetuning.api.tokens import issue_tokens
-from finetuning.sandbox.app import create_app
+from finetuning.sandbox import faults, jobs
+from finetuning.sandbox.app import SandboxApp, create_app
+from finetuning.sandbox.http import Request
+from finetuning.sandbox.server import SandboxServer
 from finetuning.sandbox.settings import SandboxSettings
 from tests.factories import OrganizationFactory, ProviderAccountFactory, UserFactory
 
@@ -97,15 +100,21 @@ class Clock:
 class Sandbox:
     url: str
     clock: Clock
+    app: SandboxApp
 
+    def fail(self, *wanted):
+        """Set faults: `sandbox.fail(Fault(kind="drop_after", times=1))`."""
+        faults.add(self.app.sandbox, list(wanted))
 
-class ThreadingServer(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+    def behave(self):
+        """Take all faults back."""
+        with self.app.sandbox.store.write() as db:
+            db.execute("DELETE FROM faults")
 
-
-class SilentHandler(WSGIRequestHandler):
-    def log_message(self, *args):
-        pass
+    def ledger(self):
+        """What really happened there, by the reference of our jobs."""
+        request = Request.from_environ({"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()})
+        return json.loads(b"".join(jobs.ledger(self.app.sandbox, request).body))
 
 
 @pytest.fixture
@@ -113,10 +122,10 @@ def sandbox(settings, tmp_path):
     """A sandbox provider on a real port. `sandbox.clock.advance(seconds)` lets its time pass."""
     clock = Clock()
     app = create_app(SandboxSettings(data_dir=tmp_path / "sandbox", clock=clock))
-    with make_server("127.0.0.1", 0, app, ThreadingServer, SilentHandler) as server:
+    with SandboxServer(app, "127.0.0.1", 0) as server:
         settings.SANDBOX_URL = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield Sandbox(url=settings.SANDBOX_URL, clock=clock)
+        yield Sandbox(url=settings.SANDBOX_URL, clock=clock, app=app)
         server.shutdown()
         thread.join()

@@ -13,10 +13,12 @@ from finetuning.sandbox import (
     chat,
     completions,
     deliveries,
+    faults,
     files,
     graders,
     jobs,
     lifecycle,
+    misbehavior,
     models,
     permissions,
     uploads,
@@ -77,9 +79,18 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/webhook_endpoints/{endpoint_id}/test", webhooks.send_test),
     ("GET", "/webhook_event_types", webhooks.list_event_types),
     ("GET", "/_ledger", jobs.ledger),
+    ("GET", "/_faults", faults.list_faults),
+    ("POST", "/_faults", faults.create),
+    ("DELETE", "/_faults", faults.clear),
+    ("DELETE", "/_faults/{fault_id}", faults.delete),
 ]
+# The oracle and the control stay honest, whatever faults are set.
+NEVER_FAULTY = ("/_ledger", "/_faults")
+FAULTY_ROUTES = frozenset(
+    [f"{method} {path}" for method, path, _ in ROUTES if not path.startswith(NEVER_FAULTY)] + [faults.WEBHOOK]
+)
 COMPILED = [
-    (method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), handler)
+    (method, path, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), handler)
     for method, path, handler in ROUTES
 ]
 
@@ -88,11 +99,11 @@ class SandboxApp:
     """A WSGI callable. ``sandbox`` is its state, for those who hold the app in the same process."""
 
     def __init__(self, settings: SandboxSettings) -> None:
-        self.sandbox = Sandbox(settings=settings, store=Store(settings.data_dir))
+        self.sandbox = Sandbox(settings=settings, store=Store(settings.data_dir), routes=FAULTY_ROUTES)
         webhooks.configure(self.sandbox)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-        """Answer one request, by PEP 3333."""
+        """Answer one request, by PEP 3333. Raises ``ConnectionDropped`` when a fault wants no answer."""
         started = time.perf_counter()
         response = self.respond(Request.from_environ(environ))
         headers = {
@@ -115,15 +126,24 @@ class SandboxApp:
                     {"object": "sandbox", "message": "A rehearsal of OpenAI's API. It trains nothing."}
                 )
             check_key(self.sandbox, request.authorization)
-            handler = find_handler(request)
+            route, handler = find_handler(request)
+            misbehavior.perform_late(self.sandbox, self._handle)
             lifecycle.settle(self.sandbox)
-            return handler(self.sandbox, request)
+            if route not in FAULTY_ROUTES:
+                return handler(self.sandbox, request)
+            return misbehavior.answer(self.sandbox, request, route, partial(handler, self.sandbox))
+        except misbehavior.ConnectionDropped:
+            raise
         except ApiError as error:
             return json_response(error.body(), error.status)
         except Exception:
             logger.exception("%s %s failed.", request.method, request.path)
             message = "The server had an error while processing your request. Sorry about that!"
             return json_response(ApiError(500, message, type="server_error").body(), 500)
+
+    def _handle(self, request: Request) -> Response:
+        _, handler = find_handler(request)
+        return handler(self.sandbox, request)
 
     def deliver_due_webhooks(self, now: float) -> int:
         """Send every webhook that is due at ``now`` (Unix seconds) and return how many arrived."""
@@ -154,13 +174,13 @@ def check_key(sandbox: Sandbox, authorization: str) -> None:
         raise ApiError(401, f"Incorrect API key provided: {shown}.", code="invalid_api_key")
 
 
-def find_handler(request: Request) -> Handler:
-    """Return the handler with its path parameters bound. Raises ``ApiError`` 404 or 405."""
-    found = [(method, path.fullmatch(request.path), handler) for method, path, handler in COMPILED]
-    matching = [(method, match, handler) for method, match, handler in found if match]
-    for method, match, handler in matching:
+def find_handler(request: Request) -> tuple[str, Handler]:
+    """Return the route and its handler with the path parameters bound. Raises ``ApiError`` 404 or 405."""
+    found = [(m, path, pattern.fullmatch(request.path), handler) for m, path, pattern, handler in COMPILED]
+    matching = [(method, path, match, handler) for method, path, match, handler in found if match]
+    for method, path, match, handler in matching:
         if method == request.method:
-            return partial(handler, **match.groupdict())
+            return f"{method} {path}", partial(handler, **match.groupdict())
     if matching:
         raise ApiError(
             405, f"Not allowed to {request.method} on {request.path}.", code="method_not_supported"

@@ -8,9 +8,11 @@ import json
 import sqlite3
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from finetuning.sandbox import faults
 from finetuning.sandbox.state import Sandbox
 from finetuning.sandbox.store import new_id
 
@@ -63,17 +65,60 @@ def deliver_due(sandbox: Sandbox, now: float) -> int:
         ]
     for delivery_id in due:
         claimed = _claim(sandbox, delivery_id, now)
-        if claimed is not None:
-            status = send(sandbox, claimed, now)
+        if claimed is not None and (status := _send_or_fail(sandbox, claimed, now)) is not None:
             _record(sandbox, claimed, status, now)
             arrived += is_accepted(status)
     return arrived
 
 
-def send(sandbox: Sandbox, delivery: sqlite3.Row, now: float) -> int:
-    """POST one delivery and return the HTTP status: 0 for no answer, 410 for a deleted endpoint."""
+def _send_or_fail(sandbox: Sandbox, delivery: sqlite3.Row, now: float) -> int | None:
+    """Send the delivery as its faults demand; None when it was put off instead."""
+    # A retry is sent as it should be, or a delivery that was put off would never arrive.
+    is_first = delivery["attempts"] == 0 and not _was_put_off(sandbox, delivery["id"])
+    body = bytes(delivery["body"]).decode()
+    striking = faults.striking(sandbox, faults.WEBHOOK, body) if is_first else []
+    kinds = {fault.kind for fault in striking}
+    late = sum(fault.seconds for fault in striking if fault.kind == "webhook_late")
+    # Put off by a different time each, deliveries overtake one another.
+    late += sum(
+        fault.seconds * (delivery["seq"] % 2) for fault in striking if fault.kind == "webhook_reordered"
+    )
+    if "webhook_lost" in kinds:
+        return HTTPStatus.GONE
+    if late > 0:
+        _put_off(sandbox, delivery["id"], now + late)
+        return None
+    if "webhook_bad_signature" in kinds:
+        delivery_secret = base64.b64encode(b"not the secret").decode()
+        return send(sandbox, delivery, now, secret=f"whsec_{delivery_secret}")
+    if "webhook_doubled" in kinds:
+        send(sandbox, delivery, now)
+    return send(sandbox, delivery, now)
+
+
+def _was_put_off(sandbox: Sandbox, delivery_id: str) -> bool:
+    with sandbox.store.read() as db:
+        found = db.execute("SELECT 1 FROM put_off WHERE delivery_id = ?", [delivery_id]).fetchone()
+    return found is not None
+
+
+def _put_off(sandbox: Sandbox, delivery_id: str, until: float) -> None:
+    with sandbox.store.write() as db:
+        db.execute("INSERT OR IGNORE INTO put_off VALUES (?)", [delivery_id])
+        db.execute("UPDATE deliveries SET next_at = ? WHERE id = ?", [until, delivery_id])
+
+
+def send(sandbox: Sandbox, delivery: sqlite3.Row, now: float, *, secret: str | None = None) -> int:
+    """POST one delivery and return the HTTP status: 0 for no answer, 410 for a deleted endpoint.
+
+    ``secret`` signs in place of the endpoint's own.
+    """
     endpoint = sandbox.store.row("webhook_endpoints", delivery["endpoint_id"])
-    return _post(endpoint, delivery, now) if endpoint is not None else HTTPStatus.GONE
+    if endpoint is None:
+        return HTTPStatus.GONE
+    own = {name: endpoint[name] for name in endpoint.keys()}  # noqa: SIM118 - a Row iterates over its values
+    forged = {"secret": secret, "old_secret": None} if secret else {}
+    return _post({**own, **forged}, delivery, now)
 
 
 def is_accepted(status: int) -> bool:
@@ -93,7 +138,7 @@ def _record(sandbox: Sandbox, delivery: sqlite3.Row, status: int, now: float) ->
         )
 
 
-def signatures(endpoint: sqlite3.Row, delivery_id: str, timestamp: int, body: bytes) -> str:
+def signatures(endpoint: Mapping[str, Any], delivery_id: str, timestamp: int, body: bytes) -> str:
     """Return the ``webhook-signature`` header: one per valid secret, during a rotation two."""
     secrets = [endpoint["secret"]]
     if endpoint["old_secret"] and endpoint["old_secret_until"] > timestamp:
@@ -130,7 +175,7 @@ def _sign(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret_key(secret), signed, hashlib.sha256).digest()).decode()
 
 
-def _post(endpoint: sqlite3.Row, delivery: sqlite3.Row, now: float) -> int:
+def _post(endpoint: Mapping[str, Any], delivery: sqlite3.Row, now: float) -> int:
     timestamp = int(now)
     headers = {
         "Content-Type": "application/json",

@@ -200,7 +200,8 @@ def list_checkpoints(sandbox: Sandbox, request: Request, job_id: str) -> Respons
 def ledger(sandbox: Sandbox, request: Request) -> Response:
     """Answer ``GET /_ledger``: what really happened here, as the oracle of tests.
 
-    A row of ``jobs`` is one accepted create; ``trainings`` is 1 when it reached its training.
+    A row of ``jobs`` is one accepted create; ``trainings`` is 1 when it reached its training. ``references``
+    adds the jobs up by the ``ft_job`` of their metadata: who sees 2 ``creates`` there has a doubled job.
     """
     now = sandbox.now()
     with sandbox.store.read() as db:
@@ -221,7 +222,13 @@ def ledger(sandbox: Sandbox, request: Request) -> Response:
     ]
     counted = ("creates", "trainings", "cancels", "billed_tokens")
     totals = {name: sum(int(str(entry[name])) for entry in entries) for name in counted}
-    return json_response({"object": "sandbox.ledger", "jobs": entries, "totals": totals})
+    references: dict[str, dict[str, int]] = {}
+    for job, entry in zip(jobs, entries, strict=True):
+        sums = references.setdefault((job.metadata or {}).get("ft_job", ""), dict.fromkeys(counted, 0))
+        for name in counted:
+            sums[name] += int(str(entry[name]))
+    body = {"object": "sandbox.ledger", "jobs": entries, "references": references, "totals": totals}
+    return json_response(body)
 
 
 def find(sandbox: Sandbox, job_id: str) -> Job:

@@ -18,6 +18,8 @@ class Sandbox:
 
     settings: SandboxSettings
     store: Store
+    # "POST /files" and the like: where a fault can strike.
+    routes: frozenset[str] = frozenset()
     indexes: "OrderedDict[str, AnswerIndex]" = field(default_factory=OrderedDict)
     background: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
     analysing: "dict[str, Future[None]]" = field(default_factory=dict)

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from finetuning.sandbox import faults
 from finetuning.sandbox.app import create_app
+from finetuning.sandbox.errors import ApiError
 from finetuning.sandbox.server import SandboxServer
 from finetuning.sandbox.settings import SandboxSettings
 
@@ -31,6 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--dialect", choices=["observed", "spec"], default="observed")
         parser.add_argument("--webhook-url", help="is told when a job ends")
         parser.add_argument("--webhook-secret", help="whsec_ and base64; needed with --webhook-url")
+        parser.add_argument("--faults", type=Path, help="JSON as for POST /_faults; replaces what was set")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve. SANDBOX_API_KEYS, a comma-separated list, limits which keys are accepted."""
@@ -47,8 +50,11 @@ class Command(BaseCommand):
             allowed_keys=frozenset(keys - {""}),
         )
         try:
-            server = SandboxServer(create_app(settings), options["host"], options["port"])
-        except (OSError, ValueError) as error:
+            app = create_app(settings)
+            if options["faults"]:
+                faults.replace_all(app.sandbox, options["faults"].read_bytes())
+            server = SandboxServer(app, options["host"], options["port"])
+        except (OSError, ValueError, ApiError) as error:
             raise CommandError(f"The sandbox cannot start: {error}") from error
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.stop())

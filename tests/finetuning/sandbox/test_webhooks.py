@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import openai
 import pytest
 
-from finetuning.sandbox import jobs, lifecycle
+from finetuning.sandbox import faults, jobs, lifecycle
 from tests.finetuning.sandbox.conftest import BASE, chat_file
 
 SECRET = "whsec_RdvaYFYUXuIFuEbvZHwMfYFhUf7aMYjYcmM24+Aj40c="
@@ -237,3 +237,50 @@ def test_drops_the_endpoint_of_former_settings(start):
 
     assert [endpoint.url for endpoint in before.api.webhooks.list()] == []
     assert after.api.webhooks.list().data == []
+
+
+def deliver_with(rehearsal, **fault):
+    faults.add(rehearsal.app.sandbox, [faults.Fault(**fault)])
+    rehearsal.train(chat_file())
+    return deliver(rehearsal)
+
+
+def test_a_lost_webhook_never_arrives(rehearsal, receiver):
+    deliver_with(rehearsal, kind="webhook_lost")
+    rehearsal.clock.advance(7200)
+    deliver(rehearsal)
+
+    assert receiver.received == []
+
+
+def test_a_doubled_webhook_arrives_twice_under_one_id(rehearsal, receiver):
+    deliver_with(rehearsal, kind="webhook_doubled")
+
+    first, second = (headers["webhook-id"] for headers, _ in receiver.received)
+    assert first == second
+
+
+def test_a_late_webhook_arrives_later(rehearsal, receiver):
+    assert deliver_with(rehearsal, kind="webhook_late", seconds=60) == 0
+
+    rehearsal.clock.advance(61)
+
+    assert deliver(rehearsal) == 1
+
+
+def test_reordered_webhooks_overtake_one_another(rehearsal, receiver):
+    faults.add(rehearsal.app.sandbox, [faults.Fault(kind="webhook_reordered", seconds=60)])
+    first, second = rehearsal.train(chat_file()), rehearsal.train(chat_file())
+    deliver(rehearsal)
+    rehearsal.clock.advance(61)
+    deliver(rehearsal)
+
+    assert [second.id in body.decode() for _, body in receiver.received] == [True, False]
+    assert first.id in receiver.received[1][1].decode()
+
+
+def test_a_badly_signed_webhook_is_not_verified(rehearsal, receiver, monkeypatch):
+    deliver_with(rehearsal, kind="webhook_bad_signature")
+
+    with pytest.raises(openai.InvalidWebhookSignatureError):
+        unwrap(rehearsal, receiver.received[0], SECRET, monkeypatch)
