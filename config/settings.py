@@ -203,9 +203,17 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": name, "schedule": POLL_INTERVAL_SECONDS, "options": {"expires": POLL_INTERVAL_SECONDS}}
-    for name in ("jobs.tasks.advance_due_jobs", "datasets.tasks.validate_due_datasets")
+    for name in (
+        "jobs.tasks.advance_due_jobs",
+        "datasets.tasks.validate_due_datasets",
+        "finetuning.webhooks.tasks.deliver_due_webhooks",
+    )
+}
+CELERY_BEAT_SCHEDULE["finetuning.webhooks.tasks.delete_old_webhook_deliveries"] = {
+    "task": "finetuning.webhooks.tasks.delete_old_webhook_deliveries",
+    "schedule": timedelta(days=1),
 }
 
 # Providers
@@ -220,6 +228,13 @@ PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 60)
 JOB_LEASE_SECONDS = 2 * PROVIDER_TIMEOUT_SECONDS + 10
 # How long a create whose answer was lost is looked for before it may be sent again.
 CREATE_SETTLE_SECONDS = env.float("CREATE_SETTLE_SECONDS", 600)
+
+# Outgoing webhooks
+
+# For one delivery from the connection to the end of the answer, however slowly that comes.
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", 15)
+# Networks that webhooks may reach although they are not public. Empty: the internet only.
+WEBHOOK_ALLOWED_NETWORKS: list[str] = env.list("WEBHOOK_ALLOWED_NETWORKS", [])
 
 # REST API
 
@@ -268,6 +283,8 @@ SPECTACULAR_SETTINGS = {
         "ModelStatusChoice": "models_registry.api.serializers.CHOOSABLE_STATUSES",
         "ModelStatus": "models_registry.models.FineTunedModel.Status",
         "Role": "finetuning.models.Role",
+        "WebhookDeliveryStatus": "finetuning.api.webhooks.STATUSES",
+        "WebhookEventType": "finetuning.api.webhooks.EVENT_TYPES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.core.files import File
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Cast, Coalesce, Least
 from django.utils import timezone
 
 from finetuning.ids import uuid7
 from finetuning.models import Organization, OrganizationOwned
+from finetuning.webhooks.events import announce
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -161,12 +162,25 @@ class Dataset(OrganizationOwned):
 
     def mark_checked(self, *, status: "Dataset.Status", now: datetime, **columns: Any) -> bool:
         """Record a finished check. False: the lease went to another reader, so this result is void."""
-        recorded = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
-            status=status, next_check_at=None, validated_at=now, updated_at=now, **columns
-        )
-        if recorded:
-            self.refresh_from_db()
+        with transaction.atomic():
+            recorded = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
+                status=status, next_check_at=None, validated_at=now, updated_at=now, **columns
+            )
+            if recorded:
+                self.refresh_from_db()
+                announce(self.organization, "dataset.validated", self.as_event())
         return bool(recorded)
+
+    def as_event(self) -> dict[str, Any]:
+        """What webhooks tell of a dataset, in the API's names."""
+        return {
+            "id": str(self.pk),
+            "name": self.name,
+            "status": self.status,
+            "validated": self.validated,
+            "totalExamples": self.total_examples,
+            "totalTokens": self.total_tokens,
+        }
 
     def rename(self, *, now: datetime, **columns: Any) -> None:
         """Change `name` or `description`, the only columns that belong to the user."""

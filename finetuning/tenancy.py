@@ -52,22 +52,35 @@ class OrganizationMiddleware:
         return self.get_response(request)
 
 
-def members_only(
-    view: Callable[Concatenate[OrganizationRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """A page for members; it may read `request.organization`. Reading takes a viewer, a POST a member.
+def _changes_take(
+    role: Role,
+) -> Callable[
+    [Callable[Concatenate[OrganizationRequest, P], HttpResponse]],
+    Callable[Concatenate[HttpRequest, P], HttpResponse],
+]:
+    """A decorator for pages of members: every member may look, a POST takes at least `role`.
 
-    Raises PermissionDenied for a user without an organization and for a viewer who posts.
+    The page may read `request.organization`. It raises PermissionDenied for a user without an organization
+    and for one whose role is too low.
     """
 
-    @login_required
-    @wraps(view)
-    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        membership = cast("Membership | None", getattr(request, "membership", None))
-        if membership is None:
-            raise PermissionDenied("You belong to no organization yet. Ask an administrator to add you.")
-        if request.method not in ("GET", "HEAD") and not membership.has_at_least(Role.MEMBER):
-            raise PermissionDenied("Viewers can look but not change. Ask an administrator for another role.")
-        return view(cast(OrganizationRequest, request), *args, **kwargs)
+    def decorate(
+        view: Callable[Concatenate[OrganizationRequest, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @login_required
+        @wraps(view)
+        def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            membership = cast("Membership | None", getattr(request, "membership", None))
+            if membership is None:
+                raise PermissionDenied("You belong to no organization yet. Ask an administrator to add you.")
+            if request.method not in ("GET", "HEAD") and not membership.has_at_least(role):
+                raise PermissionDenied(role.refusal)
+            return view(cast(OrganizationRequest, request), *args, **kwargs)
 
-    return checked  # type: ignore[return-value]
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+members_only = _changes_take(Role.MEMBER)
+admins_manage = _changes_take(Role.ADMIN)

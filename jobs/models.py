@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from finetuning.ids import uuid7
 from finetuning.models import Organization, OrganizationOwned, ProviderAccount
+from finetuning.webhooks.events import announce
 from jobs.states import ACTIVE, TERMINAL, Status, sources
 
 
@@ -232,7 +233,21 @@ class Job(OrganizationOwned):
             self.events.create(
                 event_type="status", message=message, metadata={"status": status}, created_at=now
             )
-        self._reload()
+            self._reload()
+            if status in TERMINAL:
+                announce(self.organization, f"job.{status}", self.as_event())
+
+    def as_event(self) -> dict[str, Any]:
+        """What webhooks tell of a job, in the API's names."""
+        return {
+            "id": str(self.pk),
+            "name": self.name,
+            "status": self.status,
+            "datasetId": str(self.dataset_id),
+            "baseModel": self.base_model,
+            "errorCode": self.error_code,
+            "errorMessage": self.error_message,
+        }
 
     def request_cancel(self, *, now: datetime) -> bool:
         """Note that the run is to be cancelled at the provider. False: the job is finished."""

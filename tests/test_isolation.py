@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, get_resolver, reverse
 from rest_framework.test import APIClient
 
+from finetuning.models import WebhookEndpoint
 from tests.conftest import api_client
 from tests.factories import FineTunedModelFactory, OrganizationFactory
 
@@ -37,7 +38,7 @@ ROUTES = {
         *("agents:list", "keys:list", "agent-list", "key-list"),
         *("me", "switch-organization", "base-model-list", "conversation-list", "dataset-list"),
         *("dataset-stats", "dataset-import-from-conversations", "job-list", "job-stats", "job-estimate-cost"),
-        *("model-list", "model-stats"),
+        *("model-list", "model-stats", "webhooks:list", "webhooks:new", "webhook-endpoint-list"),
     ],
     "organization": ["finetuning:switch-organization"],
     "dataset": [
@@ -48,6 +49,12 @@ ROUTES = {
     "job": [
         *("jobs:detail", "jobs:progress", "jobs:metrics", "jobs:events", "jobs:log", "jobs:cancel"),
         *("job-detail", "job-cancel", "job-events", "job-sync"),
+    ],
+    "endpoint": [
+        *("webhooks:detail", "webhooks:edit", "webhooks:rotate", "webhooks:test", "webhooks:delete"),
+        *("webhooks:delivery", "webhooks:resend"),
+        *("webhook-endpoint-detail", "webhook-endpoint-rotate-secret", "webhook-endpoint-test"),
+        *("webhook-endpoint-deliveries", "webhook-endpoint-delivery", "webhook-endpoint-resend"),
     ],
     "model": [
         *("models_registry:detail", "models_registry:deploy", "models_registry:undeploy"),
@@ -81,7 +88,13 @@ def foreign(organization, user):
     organization.conversations.record(messages=[{"role": "user", "content": CANARY}])
     agent = organization.agents.create(name=CANARY)
     key, _ = organization.api_keys.issue(name=CANARY)
+    endpoint = WebhookEndpoint(
+        organization=organization, url="https://example.com/", description=CANARY, event_types=["job.failed"]
+    )
+    endpoint.set_new_secret()
+    endpoint.save()
     rows = {"dataset": model.job.dataset, "job": model.job, "model": model, "agent": agent, "key": key}
+    rows["endpoint"] = endpoint
     return rows | {"organization": organization}
 
 

@@ -15,16 +15,24 @@ if TYPE_CHECKING:
 class RolePermission(BasePermission):
     """A viewer reads; changing, deleting a dataset or a model included, takes a member.
 
-    Admins manage members and provider accounts, and only an owner deletes the organization; none of that is
-    in the API. Every POST counts as a change, also one that only calculates: the web pages do the same.
+    A view whose changes take another role says so in `role_to_change`; webhooks, for one, are managed
+    by admins. Every POST counts as a change, also one that only calculates: the web pages do the same.
     """
 
-    message = "Viewers can look but not change. Ask an administrator for another role."
     code = "role_too_low"
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         membership = getattr(request, "membership", None)
-        needed = Role.VIEWER if request.method in SAFE_METHODS else Role.MEMBER
-        return bool(
-            request.user and request.user.is_authenticated and membership
-        ) and membership.has_at_least(needed)
+        if not (request.user and request.user.is_authenticated and membership):
+            return False
+        needed = _needed_role(request, view)
+        self.message = needed.refusal
+        allowed: bool = membership.has_at_least(needed)
+        return allowed
+
+
+def _needed_role(request: Request, view: "APIView") -> Role:
+    if request.method in SAFE_METHODS:
+        return Role.VIEWER
+    role: Role = getattr(view, "role_to_change", Role.MEMBER)
+    return role

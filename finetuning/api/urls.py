@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from finetuning.api import auth
 from finetuning.api.base_models import BaseModelsView
 from finetuning.api.schema import RedocView, SwaggerView
+from finetuning.api.webhooks import router as webhook_router
 
 urlpatterns = [
     path("auth/token", auth.TokenView.as_view(), name="token"),
@@ -17,4 +18,5 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs", SwaggerView.as_view(), name="api-docs"),
     path("redoc", RedocView.as_view(), name="api-redoc"),
+    *webhook_router.urls,
 ]

@@ -6,6 +6,12 @@ A package by topic; Django looks for an app's models in this module, so it names
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
 from finetuning.models.users import User, UserManager
+from finetuning.models.webhooks import (
+    WebhookDelivery,
+    WebhookDeliveryQuerySet,
+    WebhookEndpoint,
+    WebhookEndpointQuerySet,
+)
 
 __all__ = [
     "Membership",
@@ -16,5 +22,9 @@ __all__ = [
     "Role",
     "User",
     "UserManager",
+    "WebhookDelivery",
+    "WebhookDeliveryQuerySet",
+    "WebhookEndpoint",
+    "WebhookEndpointQuerySet",
     "Workspace",
 ]

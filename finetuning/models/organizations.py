@@ -37,6 +37,13 @@ class Role(models.TextChoices):
     def rank(self) -> int:
         return list(Role).index(self)
 
+    @property
+    def refusal(self) -> str:
+        """What to tell a member whose role is lower than this one."""
+        if self is Role.MEMBER:
+            return "Viewers can look but not change. Ask an administrator for another role."
+        return f"This takes the role {self.value}. Ask one of your organization's {self.value}s."
+
 
 class Membership(models.Model):
     """One user's role in one organization."""

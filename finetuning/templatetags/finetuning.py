@@ -34,6 +34,10 @@ TONES = {
     "deployed": "good",
     "deprecated": "warning",
     "archived": "off",
+    "delivered": "good",
+    "enabled": "good",
+    "disabled": "off",
+    "failing": "bad",
 }
 
 

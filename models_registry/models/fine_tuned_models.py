@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, F, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
 from finetuning.models import Organization, OrganizationOwned, ProviderAccount
+from finetuning.webhooks.events import announce
 
 
 class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
@@ -114,14 +115,18 @@ class FineTunedModel(OrganizationOwned):
         return self.status == self.Status.ACTIVE and self.deleted_at is None
 
     def mark_deployed(self, *, now: datetime) -> bool:
-        """Count a deployment. False when the model is not active."""
-        return self.change(
-            only_if=Q(status=self.Status.ACTIVE),
-            now=now,
-            deployed=True,
-            deployed_at=Coalesce("deployed_at", Value(now)),
-            deployment_count=F("deployment_count") + 1,
-        )
+        """Count a deployment and tell of it. False when the model is not active."""
+        with transaction.atomic():
+            deployed = self.change(
+                only_if=Q(status=self.Status.ACTIVE),
+                now=now,
+                deployed=True,
+                deployed_at=Coalesce("deployed_at", Value(now)),
+                deployment_count=F("deployment_count") + 1,
+            )
+            if deployed:
+                announce(self.organization, "model.deployed", self.as_event())
+        return deployed
 
     def mark_undeployed(self, *, now: datetime) -> bool:
         """False when it was not deployed."""
@@ -139,6 +144,17 @@ class FineTunedModel(OrganizationOwned):
             updated_at=now,
         )
         self.refresh_from_db()
+
+    def as_event(self) -> dict[str, Any]:
+        """What webhooks tell of a model, in the API's names."""
+        return {
+            "id": str(self.pk),
+            "name": self.name,
+            "jobId": str(self.job_id),
+            "baseModel": self.base_model,
+            "providerModelId": self.provider_model_id,
+            "deploymentCount": self.deployment_count,
+        }
 
     def change(self, *, only_if: Q, now: datetime, **columns: Any) -> bool:
         """Update the columns if the row is (still) as `only_if` says; False when it is not."""

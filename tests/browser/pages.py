@@ -23,6 +23,10 @@ PAGES = {
     "job-cancel": ("jobs:cancel", "running_job"),
     "models": ("models_registry:list", None),
     "model": ("models_registry:detail", "model"),
+    "webhooks": ("webhooks:list", None),
+    "webhook-new": ("webhooks:new", None),
+    "webhook": ("webhooks:detail", "endpoint"),
+    "webhook-edit": ("webhooks:edit", "endpoint"),
 }
 
 
@@ -36,5 +40,6 @@ def addresses(world):
         "dataset-import": f"{reverse('datasets:new')}?method=import",
         "job-new-model": chosen,
         "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",
+        "webhook-delivery": reverse("webhooks:delivery", args=[world["endpoint"].pk, world["delivery"].pk]),
         "not-found": "/jobs/00000000-0000-0000-0000-000000000000",
     }

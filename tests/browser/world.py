@@ -2,9 +2,12 @@
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from datasets import reading
 from datasets import services as datasets
+from finetuning.models import WebhookEndpoint
+from finetuning.models.webhooks import MANY_FAILURES
 from jobs import services as jobs
 from models_registry import services as registry
 
@@ -31,13 +34,35 @@ def build_world(organization, user, sandbox):
     while running.progress_percentage < 30:
         step(running, sandbox, seconds=1)
     pending = start(organization, user, "Support, held back", support, validation_split=0.2)
+    endpoint = add_endpoint(organization, user)
     model = done.fine_tuned_model
     registry.deploy_model(model, agent_id="support-bot")
     registry.record_usage(model, requests=128, prompt_tokens=40_960, completion_tokens=12_288, latency_ms=410)
     return {
         **{"dataset": support, "invalid_dataset": mistakes, "waiting_dataset": waiting, "model": model},
+        **{"endpoint": endpoint, "delivery": endpoint.deliveries.newest_first().last()},
         **{"job": done, "cancelled_job": cancelled, "running_job": running, "pending_job": pending},
     }
+
+
+def add_endpoint(organization, user):
+    """An endpoint that nobody answers at, with one delivery that failed and one that waits."""
+    endpoint = WebhookEndpoint(
+        organization=organization,
+        created_by=user,
+        url="https://hooks.example.com/attune",
+        description="Tells the release bot",
+        event_types=["job.failed", "job.succeeded", "model.deployed"],
+        failures=MANY_FAILURES,
+        failing_since=timezone.now(),
+    )
+    endpoint.set_new_secret()
+    endpoint.save()
+    refused = endpoint.queue("job.succeeded", {"id": str(endpoint.pk), "status": "succeeded"})
+    refused.record(
+        next_attempt_at=None, attempts=10, answer_status=500, answer_text="Sorry", duration_ms=1312
+    )
+    return endpoint
 
 
 def upload(organization, user, name, content):
