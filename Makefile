@@ -1,6 +1,9 @@
 PORT ?= 8000
 DATA ?= .data
 FILE ?=
+KILLS ?= 500
+JOBS ?= 200
+SEED ?=
 READY = .venv/.ready
 
 .PHONY: run test check demo conformance screenshots clean
@@ -27,6 +30,10 @@ screenshots: $(READY)  ## Pictures of every page, for the documentation; needs C
 
 check: $(READY)  ## Formatting, lint, types, layers, templates, migrations, API description, deployment settings
 	@sh .ci/check
+
+.PHONY: chaos
+chaos: $(READY)  ## The real stack under KILLS kills while JOBS jobs are trained; SEED repeats a run (docs/chaos.md)
+	@exec .venv/bin/python -m tests.chaos --kills "$(KILLS)" --jobs "$(JOBS)" $(if $(SEED),--seed "$(SEED)")
 
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -68,6 +68,10 @@ class Supervisor:
         self._write_record()
         return child
 
+    def child(self, name: str) -> Child:
+        """The child that was launched last under that name."""
+        return self._children[name]
+
     def _write_record(self) -> None:
         children = [
             {"pid": child.pid, "identity": child.identity, "stop_signal": int(child.command.stop_signal)}
