@@ -160,8 +160,7 @@ class Stack:
     def is_up(self, name: str) -> bool:
         """Whether the program lives and has said, once since its start, that it is ready."""
         child = self.children[name]
-        mark = READY_MARKS[name.partition("-")[0]]
-        if self._ready.get(name) is not child and any(mark in line for line in child.last_lines()):
+        if self._ready.get(name) is not child and _has_said(child, READY_MARKS[name.partition("-")[0]]):
             self._ready[name] = child
         return child.exit_code is None and self._ready.get(name) is child
 
@@ -191,6 +190,12 @@ class Stack:
         folder = self.places.folder / "valkey"
         shutil.rmtree(folder)
         folder.mkdir(mode=0o700)
+
+
+def _has_said(child: Child, mark: str) -> bool:
+    with child.log.open("rb") as log:
+        log.seek(child.log_offset)
+        return mark.encode() in log.read()
 
 
 def children_of(pid: int) -> list[int]:
