@@ -28,6 +28,8 @@ SECRET_KEY = env.str("SECRET_KEY", "") or (
 )
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY (50 or more random characters), or DEBUG=true on a laptop.")
+# The first seals provider keys and other secrets at rest, the others still open what they sealed.
+ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", []) or [SECRET_KEY]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 ROOT_URLCONF = "config.urls"

@@ -46,7 +46,7 @@ def test_refuses_an_account_without_an_address(settings, kind, code):
 
 def test_refuses_a_key_that_was_sealed_with_another_secret(settings):
     openai = account(kind="openai")
-    settings.SECRET_KEY = "another-secret"
+    settings.ENCRYPTION_KEYS = ["another-secret"]
 
     with pytest.raises(ProviderRefused, match="Enter the key again"):
         get_provider(openai)
