@@ -1,12 +1,34 @@
 """The Celery application. The Beat schedule is in settings."""
 
 import os
+import time
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("attune")
+
+class ObservedTask(Task[Any, Any]):
+    """A task whose log lines carry its id and the ids that it was given, and whose time is measured."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Imported here, because Celery makes this module before Django is set up.
+        from finetuning.log_context import log_context
+        from finetuning.metrics import task_seconds
+
+        ids = {name: value for name, value in kwargs.items() if name.endswith("_id")}
+        started, outcome = time.perf_counter(), "failed"
+        with log_context(task=self.name, task_id=self.request.id, **ids):
+            try:
+                answer = super().__call__(*args, **kwargs)
+                outcome = "succeeded"
+                return answer
+            finally:
+                task_seconds.labels(self.name, outcome).observe(time.perf_counter() - started)
+
+
+app = Celery("attune", task_cls=ObservedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # A package of an app, which the line above does not look into.

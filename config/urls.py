@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
-from config import health
+from config import health, metrics
 from datasets.api.urls import conversation_router
 from finetuning.api.errors import unknown_path
 from models_registry.api.urls import serving_router
@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/fine-tuning/", include("jobs.api.urls")),
     path("api/fine-tuning/", include("models_registry.api.urls")),
     path("api/<path:path>", unknown_path),
+    path("metrics", metrics.show_metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -1,13 +1,17 @@
 """What every answer has in common."""
 
 import re
+import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
 from finetuning.ids import uuid7
+from finetuning.log_context import log_context
+from finetuning.metrics import http_request_seconds
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -21,8 +25,25 @@ class RequestIdMiddleware:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else str(uuid7())
         request.request_id = request_id  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        with log_context(request_id=request_id):
+            response = self.get_response(request)
         response["X-Request-Id"] = request_id
+        return response
+
+
+class MetricsMiddleware:
+    """Measures each request by the route that it took, so that ids in paths make no new series."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        route = request.resolver_match.route if request.resolver_match else "none"
+        method = request.method if request.method in METHODS else "other"
+        seconds = http_request_seconds.labels(method, route, response.status_code)
+        seconds.observe(time.perf_counter() - started)
         return response
 
 

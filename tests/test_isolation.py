@@ -21,7 +21,7 @@ NOBODY = UUID(int=0)
 
 ROUTES = {
     "public": [
-        *("login", "logout", "healthz", "readyz", "api-schema", "api-docs", "api-redoc"),
+        *("login", "logout", "healthz", "readyz", "metrics", "api-schema", "api-docs", "api-redoc"),
         *("token", "token-refresh", "token-revoke", ""),
     ],
     "list": [

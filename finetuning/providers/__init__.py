@@ -40,7 +40,7 @@ def _api_key(account: ProviderAccount) -> str:
     try:
         api_key = account.api_key
     except InvalidTag as error:
-        message = "The stored API key cannot be read: none of ENCRYPTION_KEYS fits it. Enter the key again in the admin."
+        message = "The stored API key fits none of ENCRYPTION_KEYS. Enter the key again in the admin."
         raise ProviderRefused(message, code="provider_key_unreadable") from error
     return api_key or (SANDBOX_KEY if account.is_sandbox else "")
 
