@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.replica.ReplicaMiddleware",
     "finetuning.middleware.ApiTrailingSlashMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -99,6 +100,14 @@ DATABASES = {
     "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=60),
 }
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+# A streaming replica, for reads that may lag.
+if env.str("REPLICA_DATABASE_URL", ""):
+    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=60)
+    DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+DATABASE_ROUTERS = ["config.replica.ReplicaRouter"]
+# How long a replica that did not answer is left alone.
+REPLICA_RETRY_SECONDS = env.float("REPLICA_RETRY_SECONDS", 5)
 
 # Sign-in
 
@@ -187,9 +196,17 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 10
 # tiktoken would download its ranks at run time; the project ships them.
 os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(BASE_DIR / "finetuning" / "tokenizer"))
 
-# Redis: Celery's broker
+# Redis: Celery's broker, and a cache that may be flushed at any time
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "attune",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    },
+}
 
 # Celery: a message is only a doorbell; what is to be done stands in the rows
 
