@@ -124,6 +124,10 @@ ROW: Mapping[str, Kind] = {
     ),
     "same_outputs": Kind("warning", "Both answers of a preference pair are the same."),
     "white_space": Kind("warning", "An answer begins or ends with white space.", "It is removed."),
+    "secret": Kind("warning", "A text seems to hold a key, a token or a private key."),
+    "personal_data": Kind(
+        "warning", "A text seems to hold an e-mail address, a telephone, card or bank number."
+    ),
     "tokens": Kind("error", "The example has more than 128,000 tokens, more than a model can read."),
     "truncated": Kind("warning", "The example has more than 65,536 tokens; the rest is cut off."),
     "duplicate": Kind("warning", "The same example stands on an earlier line."),

@@ -1,0 +1,151 @@
+"""What training data is like: duplicates, private data, lengths, roles, languages, answers.
+
+Feed the accepted rows of a file, or of a part of it, to a `Quality`. Those of several parts are merged in
+any order; `dump` and `load` carry one from worker to worker. `report` says what was found.
+
+    quality = Quality()
+    warnings = quality.add(row, line=1, tokens=23)
+    quality.merge(Quality.load(dumped))
+    print(quality.report().health.score)
+
+Memory: 76 bytes an example, and a constant.
+"""
+
+from array import array
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from datasets.problems import Problem
+from datasets.quality import duplicates, private_data
+from datasets.quality.duplicates import Alike
+from datasets.quality.health import Health, health_of
+from datasets.quality.statistics import Statistics, Summary
+from datasets.quality.texts import texts_of
+
+BATCH_BYTES = 256 * 1024
+KEPT_DUPLICATES = 1_000
+
+
+class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file is like; `msgspec.to_builtins` makes JSON of it.
+
+    `exact_duplicates` and `near_duplicates` count the examples that repeat an earlier one; the first 1,000
+    are listed in `duplicates`. `private_data` counts findings by kind.
+    """
+
+    summary: Summary
+    exact_duplicates: int
+    near_duplicates: int
+    duplicates: list[Alike]
+    private_data: dict[str, int]
+    health: Health
+
+
+class _State(msgspec.Struct, kw_only=True):
+    statistics: Statistics = msgspec.field(default_factory=Statistics)
+    private_data: dict[str, int] = msgspec.field(default_factory=dict)
+    lines: bytes = b""
+    digests: bytes = b""
+    signatures: bytes = b""
+
+
+class Quality:
+    """Accumulates over rows. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._statistics = Statistics()
+        self._private_data: dict[str, int] = {}
+        self._lines = array("L")
+        self._digests = bytearray()
+        self._signatures = bytearray()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+
+    def add(self, row: Mapping[str, Any], *, line: int, tokens: int) -> list[Problem]:
+        """Take in a valid row of `line` with its token count. Returns warnings of private data in it."""
+        texts = texts_of(row)
+        self._statistics.add(row, texts, tokens=tokens)
+        words = "\n".join(texts).encode()
+        self._lines.append(line)
+        self._digests += duplicates.digest(words)
+        self._waiting.append(words)
+        self._waiting_bytes += len(words)
+        if self._waiting_bytes >= BATCH_BYTES:
+            self._sign()
+        if not private_data.looks_private(words):
+            return []
+        found = list(private_data.find(row))
+        for finding in found:
+            self._private_data[finding.kind] = self._private_data.get(finding.kind, 0) + 1
+        return [private_data.problem_of(finding, line=line) for finding in found]
+
+    def merge(self, other: Self) -> None:
+        """Take in what another one has seen of the same file; the order does not matter."""
+        other._sign()
+        self._sign()
+        self._statistics.merge(other._statistics)
+        for kind, count in other._private_data.items():
+            self._private_data[kind] = self._private_data.get(kind, 0) + count
+        self._lines += other._lines
+        self._digests += other._digests
+        self._signatures += other._signatures
+
+    def dump(self) -> bytes:
+        """What `load` makes an equal one of."""
+        self._sign()
+        state = _State(
+            statistics=self._statistics,
+            private_data=self._private_data,
+            lines=self._lines.tobytes(),
+            digests=bytes(self._digests),
+            signatures=bytes(self._signatures),
+        )
+        return msgspec.msgpack.encode(state)
+
+    @classmethod
+    def load(cls, dumped: bytes) -> Self:
+        """Raises msgspec.DecodeError for anything that `dump` did not write."""
+        state = msgspec.msgpack.decode(dumped, type=_State)
+        quality = cls()
+        quality._statistics = state.statistics
+        quality._private_data = state.private_data
+        quality._lines.frombytes(state.lines)
+        quality._digests += state.digests
+        quality._signatures += state.signatures
+        return quality
+
+    def report(self) -> QualityReport:
+        """What all rows together are like."""
+        summary = self._statistics.summary()
+        prints = self.prints()
+        found = duplicates.repeated(prints)
+        exact = sum(1 for alike in found if alike.similarity == 1)
+        return QualityReport(
+            summary=summary,
+            exact_duplicates=exact,
+            near_duplicates=len(found) - exact,
+            duplicates=found[:KEPT_DUPLICATES],
+            private_data=dict(sorted(self._private_data.items())),
+            health=health_of(summary, repeated=len(found), private=sum(self._private_data.values())),
+        )
+
+    def prints(self) -> duplicates.Prints:
+        """The fingerprints of all rows in the order of their lines, to compare with another file's."""
+        self._sign()
+        lines = np.frombuffer(self._lines.tobytes(), dtype=np.uint64)
+        order = np.argsort(lines, kind="stable")
+        return duplicates.Prints(
+            lines=lines[order],
+            digests=np.frombuffer(bytes(self._digests), dtype=np.uint64)[order],
+            signatures=np.frombuffer(bytes(self._signatures), dtype=np.uint8).reshape(
+                -1, duplicates.SIGNATURE_BYTES
+            )[order],
+        )
+
+    def _sign(self) -> None:
+        self._signatures += duplicates.signatures(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0

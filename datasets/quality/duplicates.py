@@ -1,0 +1,143 @@
+"""Examples that say the same, or nearly the same.
+
+Nearly the same is judged by MinHash (Broder, 1997) over shingles: the 16 bytes that begin at each word, or
+at each character of a script without spaces. Of each of the 64 minima one byte is kept, so that two texts
+with the similarity s agree in s + (1 - s) / 256 of them. Eight bytes in a row make a band; texts that share a
+band are compared.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from rensa import RMinHash
+
+SIGNATURE_BYTES = 64
+BANDS = 8
+# The share of common shingles from which on two examples count as nearly the same.
+NEARLY_THE_SAME = 0.8
+# A text of a few words has too few shingles to be judged.
+MIN_SHINGLES = 5
+SEED = 42
+
+_SHINGLE_BYTES = 16
+_SPACES = (0x20, 0x0A)
+# UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
+_WIDE_CHARACTER = 0xE0
+# Odd constants that spread the bits, from SplitMix64.
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
+
+Array64 = npt.NDArray[np.uint64]
+Array8 = npt.NDArray[np.uint8]
+Indexes = npt.NDArray[np.intp]
+Shares = npt.NDArray[np.float64]
+
+
+class Alike(msgspec.Struct, frozen=True, kw_only=True):
+    """The example on `line` says what the one on `other_line` says; `similarity` is 1 for the very same."""
+
+    line: int
+    other_line: int
+    similarity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prints:
+    """Fingerprints of n examples in the order of their lines: n lines, n digests, n x 64 bytes."""
+
+    lines: Array64
+    digests: Array64
+    signatures: Array8
+
+
+def digest(words: bytes) -> bytes:
+    """Eight bytes that are the same for the same words, capitals or not."""
+    return hashlib.blake2b(words.lower(), digest_size=8).digest()
+
+
+def signatures(texts: Sequence[bytes]) -> bytes:
+    """64 bytes for each text, all zero for one that is too short to be judged."""
+    if not texts:
+        return b""
+    hashes, ends = _shingles(texts)
+    offsets = np.concatenate([[0], ends]).astype(np.uint64)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, SIGNATURE_BYTES, SEED)
+    rows = np.array(matrix.to_rows(), dtype=np.uint32).astype(np.uint8)
+    rows[np.diff(offsets) < MIN_SHINGLES] = 0
+    return rows.tobytes()
+
+
+def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
+    """The hashed shingles of all texts, and how many there are up to the end of each text."""
+    spaced = b"".join(b" " + text.lower() + b" " * _SHINGLE_BYTES for text in texts)
+    letters = np.frombuffer(spaced, dtype=np.uint8)[:-_SHINGLE_BYTES]
+    is_space = (letters == _SPACES[0]) | (letters == _SPACES[1])
+    starts_word = np.zeros_like(is_space)
+    starts_word[1:] = is_space[:-1] & ~is_space[1:]
+    starts = np.flatnonzero(starts_word | (letters >= _WIDE_CHARACTER))
+    windows: Array64 = np.ndarray((len(spaced) - 7,), dtype=np.uint64, buffer=spaced, strides=(1,))
+    hashes = (windows[starts] * _MIX[0]) ^ (windows[starts + 8] * _MIX[1])
+    text_ends = np.cumsum([len(text) + 1 + _SHINGLE_BYTES for text in texts])
+    return hashes, np.searchsorted(starts, text_ends)
+
+
+def repeated(prints: Prints) -> list[Alike]:
+    """Each example that says the same, or nearly, as an earlier one, in the order of lines."""
+    own = np.arange(len(prints.lines))
+    others, similarity = _most_alike(prints, prints, but_not=own)
+    return _listed(prints, prints, others, similarity)
+
+
+def shared(training: Prints, validation: Prints) -> list[Alike]:
+    """Each example of the validation data that says the same, or nearly, as one of the training data.
+
+    `line` is that of the validation data, `other_line` that of the training data.
+    """
+    nobody = np.full(len(validation.lines), -1)
+    others, similarity = _most_alike(training, validation, but_not=nobody)
+    return _listed(training, validation, others, similarity)
+
+
+def _most_alike(known: Prints, asked: Prints, *, but_not: Indexes) -> tuple[Indexes, Shares]:
+    """For each asked example the most similar of the known that it is compared with, and how similar."""
+    same = _first_with(known.digests, asked.digests)
+    is_same = (same >= 0) & (same != but_not)
+    others, similarity = np.where(is_same, same, -1), is_same.astype(float)
+    judged = asked.signatures.any(axis=1) & ~is_same
+    bands = (_bands(known), _bands(asked))
+    for number in range(BANDS):
+        found = _first_with(bands[0][:, number], bands[1][:, number])
+        rows = np.flatnonzero(judged & (found >= 0) & (found != but_not))
+        agreeing = known.signatures[found[rows]] == asked.signatures[rows]
+        # Only the very same is 1.
+        shares = np.minimum(agreeing.mean(axis=1), 0.99)
+        better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows])
+        others[rows[better]], similarity[rows[better]] = found[rows[better]], shares[better]
+    return others, similarity
+
+
+def _bands(prints: Prints) -> Array64:
+    return prints.signatures.reshape(-1, SIGNATURE_BYTES).view(np.uint64)
+
+
+def _first_with(keys: Array64, wanted: Array64) -> Indexes:
+    """The first index in `keys` of each wanted value, -1 where it does not occur."""
+    if not len(keys):
+        return np.full(len(wanted), -1)
+    order = np.argsort(keys, kind="stable")
+    places = np.searchsorted(keys[order], wanted).clip(max=len(keys) - 1)
+    return np.where(keys[order[places]] == wanted, order[places], -1)
+
+
+def _listed(known: Prints, asked: Prints, others: Indexes, similarity: Shares) -> list[Alike]:
+    return [
+        Alike(
+            line=int(asked.lines[row]),
+            other_line=int(known.lines[others[row]]),
+            similarity=round(float(similarity[row]), 2),
+        )
+        for row in np.flatnonzero(others >= 0)
+    ]

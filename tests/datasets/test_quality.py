@@ -1,0 +1,278 @@
+import json
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasets.quality import Quality, duplicates
+from datasets.quality.answers import is_refusal
+from datasets.quality.languages import shares
+from datasets.quality.private_data import KINDS, find, looks_private, masked, problem_of, redact
+from tests.datasets.hostile.corpus import assistant, user
+
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "seven",
+    "cooks",
+    "boil",
+    "soup",
+    "for",
+    "nine",
+    "guests",
+    "at",
+    "noon",
+]
+KEY = "sk-proj-" + "a1B2" * 10
+PERSONAL = {
+    "private_key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",
+    "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlMTIz",
+    "api_key": KEY,
+    "email": "ann.smith@mail.acme.io",
+    "iban": "DE89 3704 0044 0532 0130 00",
+    "card": "4111 1111 1111 1111",
+    "phone": "+49 30 901820",
+}
+
+
+def chat(question="What is this?", answer="A thing.", system=None):
+    prompt = [{"role": "system", "content": system}] if system else []
+    return {"messages": [*prompt, user(question), assistant(answer)]}
+
+
+def text(seed, words=60):
+    return " ".join(random.Random(seed).choices(WORDS, k=words)) + f" {seed}"
+
+
+def quality_of(rows, *, first_line=1, tokens=10):
+    quality = Quality()
+    for line, row in enumerate(rows, start=first_line):
+        quality.add(row, line=line, tokens=tokens)
+    return quality
+
+
+def test_finds_the_same_example_again_and_where():
+    report = quality_of([chat("Hi there"), chat("Other"), chat("HI there")]).report()
+
+    assert (report.exact_duplicates, report.near_duplicates) == (1, 0)
+    assert [(found.line, found.other_line) for found in report.duplicates] == [(3, 1)]
+
+
+def test_finds_examples_that_differ_in_a_word():
+    rows = [chat(text(seed), text(seed + 1_000)) for seed in range(50)]
+    rows += [chat(text(7) + " indeed", text(1_007)), chat(text(8), "Well, " + text(1_008))]
+
+    report = quality_of(rows).report()
+
+    assert (report.exact_duplicates, report.near_duplicates) == (0, 2)
+    assert [(found.line, found.other_line) for found in report.duplicates] == [(51, 8), (52, 9)]
+    assert all(found.similarity > 0.8 for found in report.duplicates)
+
+
+def test_compares_texts_without_spaces():
+    story = "昔々あるところにおじいさんとおばあさんが住んでいましたおじいさんは山へ芝刈りに行きました"
+
+    report = quality_of([chat(story, "はい" * 20), chat(story + "。", "はい" * 20)]).report()
+
+    assert report.near_duplicates == 1
+
+
+def test_tells_what_validation_data_shares_with_training_data():
+    training = quality_of([chat(text(seed)) for seed in range(20)])
+    validation = quality_of([chat(text(99)), chat(text(5)), chat(text(6) + " indeed")])
+
+    found = duplicates.shared(training.prints(), validation.prints())
+
+    assert [(alike.line, alike.other_line) for alike in found] == [(2, 6), (3, 7)]
+    assert found[0].similarity == 1 > found[1].similarity
+
+
+@pytest.mark.parametrize(("training", "validation"), [([], [chat()]), ([chat()], []), ([], [])])
+def test_shares_nothing_with_nothing(training, validation):
+    assert duplicates.shared(quality_of(training).prints(), quality_of(validation).prints()) == []
+
+
+@pytest.mark.parametrize(("kind", "value"), PERSONAL.items())
+def test_finds_private_data_and_its_place(kind, value):
+    question = f"Grüße! It is {value}, thanks."
+
+    [finding] = find(chat(question))
+
+    assert (finding.kind, finding.pointer, finding.value) == (kind, "/messages/0/content", value)
+    assert question[finding.start : finding.end] == value
+
+
+@pytest.mark.parametrize(
+    "value", ["AKIAIOSFODNN7EXAMPLE", "ghp_" + "a" * 36, "xoxb-" + "1" * 12, "AIza" + "b" * 35]
+)
+def test_knows_keys_of_other_makers(value):
+    assert [finding.kind for finding in find(chat(value))] == ["api_key"]
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "Write to ann@example.com or bob@acme.test.",
+        "4111 1111 1111 1112",
+        "0000 0000 0000 0000",
+        "GB82 WEST 1234 5698 7654 33",
+        "In 2024 there were 12345678901234567890123 of them, version 1.22.333.4444.",
+        "sk-short",
+        "f" * 64,
+        "2024-11-23 10:15:00",
+    ],
+)
+def test_leaves_harmless_texts_alone(harmless):
+    assert list(find(chat(harmless))) == []
+
+
+def test_warns_without_repeating_what_is_private():
+    [warning] = Quality().add(chat(f"Use {KEY}"), line=4, tokens=9)
+
+    assert (warning.code, warning.severity, warning.line) == ("secret", "warning", 4)
+    assert (warning.pointer, warning.found) == ("/messages/0/content", "sk…B2")
+    assert KEY not in str(vars(warning))
+
+
+def test_masks_short_values_whole():
+    assert masked("1234567") == "…"
+
+
+def test_redacts_the_same_value_to_the_same_word():
+    row = chat("Ann is ann.smith@mail.acme.io", "Mail to Ann.Smith@mail.acme.io or +49 30 901820")
+
+    redacted = redact(row, key=b"key")
+
+    question, answer = (message["content"] for message in redacted["messages"])
+    mark = question.removeprefix("Ann is ")
+    assert mark.startswith("[EMAIL-")
+    assert answer.startswith(f"Mail to {mark} or [PHONE-")
+    assert redact(row, key=b"other") != redacted
+    assert redact(redacted, key=b"key") == redacted
+    assert list(find(redacted)) == []
+
+
+def test_redacts_everywhere_but_in_keys_and_changes_nothing_else():
+    row = {"messages": [user([{"type": "text", "text": KEY}])], KEY: 1, "n": [None, True, 1.5]}
+
+    redacted = redact(row, key=b"key")
+
+    assert KEY not in json.dumps(redacted["messages"])
+    assert redacted[KEY] == 1
+    assert redacted["n"] == [None, True, 1.5]
+
+
+@given(
+    st.text()
+    | st.sampled_from(list(PERSONAL.values())).flatmap(lambda v: st.text().map(lambda t: f"{t} {v} {t}"))
+)
+def test_the_fast_look_misses_nothing(value):
+    found = list(find({"content": value}))
+
+    assert looks_private(value.encode()) or not found
+    assert all(
+        finding.kind in KINDS and value[finding.start : finding.end] == finding.value for finding in found
+    )
+    assert all(problem_of(finding, line=1).severity == "warning" for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "refuses"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("I’m unable to do so.", True),
+        ("As an AI language model, I have no opinion.", True),
+        ("I'm sorry, but I can only do so tomorrow. Is that fine?", False),
+        ("You cannot divide by zero.", False),
+        ("", False),
+    ],
+)
+def test_tells_refusals_from_answers(answer, refuses):
+    assert is_refusal(answer) is refuses
+
+
+def test_counts_roles_lengths_and_answers():
+    call = {"id": "a", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    image = [{"type": "image_url", "image_url": {"url": "https://a.io/b.png"}}]
+    rows = [
+        chat(system="Be brief."),
+        chat(image, "I cannot say."),
+        {"messages": [user(), assistant(None, tool_calls=[call]), {"role": "tool", "tool_call_id": "a", "content": "3"}, assistant(" ")]},
+        {"input": {"messages": [user()]}, "preferred_output": [assistant("Yes")], "non_preferred_output": [assistant("No")]},
+    ]  # fmt: skip
+
+    summary = quality_of(rows, tokens=100).report().summary
+
+    assert (summary.examples, summary.total_tokens, summary.mean_tokens) == (4, 400, 100)
+    assert summary.roles == {"assistant": 6, "system": 1, "tool": 1, "user": 4}
+    assert summary.tokens_histogram == {128: 4}
+    assert (summary.image_examples, summary.tool_examples) == (1, 1)
+    assert (summary.answers, summary.empty_answers, summary.refusals) == (6, 1, 1)
+    assert (summary.system_prompts, summary.without_system_prompt) == ({"Be brief.": 1}, 3)
+
+
+def test_tells_languages():
+    texts = [
+        "Wo ist der nächste Bahnhof, bitte?",
+        "Where is the nearest station, please?",
+        "駅はどこですか、教えてください。",
+    ]
+
+    assert shares(texts).keys() == {"de", "en", "ja"}
+    assert shares([]) == {}
+
+
+def test_a_good_file_is_healthy_and_each_fault_shows_in_its_part():
+    good = [chat(text(seed), text(seed + 500), "Be brief.") for seed in range(100)]
+    bad = [
+        *good[:50],
+        *good[:25],
+        *[chat(text(n), KEY) for n in range(200, 215)],
+        *[chat(text(n), "I cannot say.") for n in range(300, 310)],
+    ]
+
+    healthy, ill = quality_of(good).report().health, quality_of(bad).report().health
+
+    assert healthy.score == 100
+    assert {part.name for part in ill.parts if part.points < 100} == {
+        "unique",
+        "private",
+        "answers",
+        "system_prompts",
+    }
+    assert 0 <= ill.score < 70
+
+
+def test_an_empty_file_has_a_report():
+    report = Quality().report()
+
+    assert report.summary.examples == 0
+    assert report.health.score < 100
+    assert json.loads(json.dumps(msgspec.to_builtins(report, str_keys=True)))["duplicates"] == []
+
+
+row_lists = st.lists(
+    st.builds(chat, st.sampled_from([text(1), text(2), text(2) + " indeed", "Hi", KEY]), st.text(max_size=9)),
+    max_size=30,
+)
+
+
+@given(row_lists, st.integers(0, 30), st.booleans())
+def test_parts_merge_to_what_the_whole_would_be(rows, cut, swapped):
+    whole = quality_of(rows)
+    parts = [quality_of(rows[:cut]), Quality.load(quality_of(rows[cut:], first_line=cut + 1).dump())]
+
+    first, second = parts[::-1] if swapped and len(rows) > cut else parts
+    first.merge(second)
+
+    assert first.report() == whole.report()
