@@ -18,6 +18,7 @@ from datasets.formats import BlankRow, Format, Reading, Row, UnreadableRow
 from datasets.formats.rows import read_rows
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
 from datasets.problems import Problem, Report
+from datasets.quality import private_data
 from datasets.tokens import count_example
 from datasets.validation import check_row, check_size, check_tokens, digest, method_of
 
@@ -168,6 +169,7 @@ def _check(row: Row, tally: Tally) -> tuple[int, list[Problem]]:
     assert isinstance(row.value, dict)
     tokens = count_example(row.value)
     problems += check_tokens(tokens, line=row.line)
+    problems += private_data.check(row.value, line=row.line)
     tally.method = tally.method or method_of(row.value)
     if method_of(row.value) != tally.method:
         problems.append(_mixed_methods(row.line, tally.method))

@@ -15,6 +15,7 @@ from finetuning.errors import Conflict, Invalid, Unsupported
 from finetuning.ids import uuid7
 from finetuning.models import Organization, User, Workspace
 from finetuning.queueing import queue_on_commit
+from finetuning.uploads import scan_upload
 
 READ_AT_ONCE_BYTES = 5 * 1024 * 1024
 SNIFFED_BYTES = 64 * 1024
@@ -62,7 +63,8 @@ def upload_dataset(
 ) -> Dataset:
     """Store the file and have it read in a worker. `format` is empty to find it out from the file.
 
-    Raises FileNotAccepted (empty, wrong name) or FileNotSupported (an archive, a picture, a program).
+    Raises FileNotAccepted (empty, wrong name), FileNotSupported (an archive, a picture, a program) or
+    FileInfected.
     """
     file_name = clean_file_name(file.name or "")
     head = file.read(SNIFFED_BYTES)
@@ -72,6 +74,7 @@ def upload_dataset(
     except formats.UnsupportedFile as refusal:
         kind = FileNotSupported if refusal.code in formats.NOT_TEXT_CODES else FileNotAccepted
         raise kind(str(refusal), pointer="/file") from refusal
+    scan_upload(file)
     dataset = Dataset(
         id=uuid7(),
         organization=organization,

@@ -17,6 +17,14 @@ class TrainingFiles:
     validation: Path | None
 
 
+def stored_file_is_unchanged(dataset: Dataset) -> bool:
+    """Whether the storage still holds the bytes that were validated. True for a dataset without a file."""
+    if not dataset.file:
+        return True
+    with dataset.file.open("rb") as stored:
+        return hashlib.file_digest(stored, "sha256").hexdigest() == dataset.sha256
+
+
 def row_of(example: TrainingExample) -> dict[str, Any]:
     """The example as a row of its format: the inverse of how it was stored."""
     attributes = dict(example.attributes)

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
 from finetuning.errors import Invalid, TooLarge
 
@@ -16,6 +17,10 @@ class UploadTooLarge(TooLarge):
 
 class FileMissing(Invalid):
     code = "file_missing"
+
+
+class FileInfected(Invalid):
+    code = "file_infected"
 
 
 class CappedUploadHandler(TemporaryFileUploadHandler):
@@ -44,3 +49,15 @@ def uploaded_file(request: HttpRequest) -> "UploadedFile[bytes]":
     if len(files) != 1:
         raise FileMissing("Send exactly one file in the form field `file`.", pointer="/file")
     return files[0]
+
+
+def scan_upload(file: "UploadedFile[bytes]") -> None:
+    """Show the file to the operator's virus scanner, if there is one: the callable that UPLOAD_SCANNER names
+    gets the file and returns the name of what it found, or nothing. Raises FileInfected.
+    """
+    if not settings.UPLOAD_SCANNER:
+        return
+    finding = import_string(settings.UPLOAD_SCANNER)(file)
+    file.seek(0)
+    if finding:
+        raise FileInfected(f"The virus scanner refuses this file: {finding}.", pointer="/file")

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from datasets.training_files import row_of, write_training_files
+from datasets.training_files import row_of, stored_file_is_unchanged, write_training_files
 from finetuning.providers.base import (
     Provider,
     ProviderRefused,
@@ -77,7 +77,11 @@ def _upload_files(job: Job, provider: Provider) -> None:
 
 
 def _check_with_provider(job: Job, provider: Provider) -> None:
-    """Refuse here what the provider is known to refuse, before anything is sent. Raises ProviderRefused."""
+    """Refuse what was changed since its validation, or what the provider is known to refuse, before anything
+    is sent. Raises ProviderRefused."""
+    if not stored_file_is_unchanged(job.dataset):
+        message = "The stored file is not the one that was validated. Upload the data again."
+        raise ProviderRefused(message, code="hash_mismatch")
     examples = job.dataset.examples.order_by("position").iterator(chunk_size=500)
     problems = provider.validate_dataset(map(row_of, examples), method=job.method)
     if shown := list(islice(problems, SHOWN_PROBLEMS)):

@@ -125,6 +125,11 @@ def find(row: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _find_in(text, pointer)
 
 
+def check(row: Mapping[str, Any], *, line: int) -> list[Problem]:
+    """A warning for each finding in a row."""
+    return [problem_of(finding, line=line) for finding in find(row)]
+
+
 def redact(value: Any, *, key: bytes) -> Any:
     """A copy of a JSON value with everything private replaced, such as `[EMAIL-1f0c9a2b]`.
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import stat
 import zipfile
 from gzip import compress
 
@@ -47,11 +48,23 @@ def zip_of(name: str) -> bytes:
     return archive.getvalue()
 
 
+def zip_of_link() -> bytes:
+    """An archive whose one entry is a symbolic link out of it."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        entry = zipfile.ZipInfo("a.jsonl")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(entry, "/etc/passwd")
+    return archive.getvalue()
+
+
 REFUSED = [
     ("01 empty", "a.jsonl", b"", "empty"),
     ("13 gzip", "a.jsonl", compress(GOOD_FILE), "compressed"),
+    ("14 gzip bomb", "a.jsonl", compress(bytes(100_000_000)), "compressed"),
     ("15 gzip in gzip", "a.jsonl", compress(compress(GOOD_FILE)), "compressed"),
     ("16 zip", "a.jsonl", zip_of("../../a.jsonl"), "compressed"),
+    ("16 zip of a link", "a.jsonl", zip_of_link(), "compressed"),
     ("16 empty zip", "a.jsonl", b"PK\x05\x06" + bytes(18), "compressed"),
     ("17 zstd", "a.jsonl", b"\x28\xb5\x2f\xfd\x04\x00", "compressed"),
     ("17 bz2", "a.jsonl", b"BZh91AY&SY\x00", "compressed"),
@@ -72,8 +85,15 @@ REFUSED = [
 INVALID = [
     ("02 only newlines", "a.jsonl", b"\n" * 50, {"blank", "no_examples"}),
     ("20 html", "a.jsonl", b"<html>\n<script>alert(1)</script>\n", {"invalid_json", "no_examples"}),
+    ("20 svg", "a.jsonl", b"<svg onload='alert(1)'/>\n", {"invalid_json", "no_examples"}),
     ("36 utf-16 le", "a.jsonl", GOOD_FILE.decode().encode("utf-16-le"), {"encoding", "no_examples"}),
     ("36 utf-16 be", "a.jsonl", GOOD_FILE.decode().encode("utf-16-be"), {"encoding", "no_examples"}),
+    (
+        "36 utf-16 be bom",
+        "a.jsonl",
+        b"\xfe\xff" + GOOD_FILE.decode().encode("utf-16-be"),
+        {"encoding", "no_examples"},
+    ),
     (
         "36 utf-16 bom",
         "a.json",
@@ -163,6 +183,7 @@ VALID = [
     ("35 bom json", "a.json", b"\xef\xbb\xbf [" + b",\n".join(GOOD_LINES) + b"]", {"bom"}),
     ("44 emoji", "a.jsonl", lines(with_value('"\uffff 👩\u200d💻 \\ud83d\\ude00"')), set()),
     ("61 line separators", "a.jsonl", lines(with_value('"\u2028\u0085"')), set()),
+    ("44 noncharacter", "a.jsonl", lines(with_value(r'"\uffff"')), set()),
     ("74 no last newline", "a.jsonl", GOOD_FILE.rstrip(), set()),
     ("75 blank lines", "a.jsonl", lines(b"", b"  \t"), {"blank"}),
     ("75 crlf", "a.jsonl", GOOD_FILE.replace(b"\n", b"\r\n"), set()),
@@ -179,4 +200,19 @@ VALID = [
         set(),
     ),
     ("json named lines", "a.json", GOOD_FILE, set()),
+]
+
+# Rows that are judged together with others, or by their tokens, which the readers and rules alone do not do.
+READ = [
+    (
+        "70 over the context",
+        "a.jsonl",
+        lines(chat(user("a b " * 65_000), assistant())),
+        "invalid",
+        {"tokens"},
+    ),
+    ("70 over the limit", "a.jsonl", lines(chat(user("a b " * 40_000), assistant())), "valid", {"truncated"}),
+    ("89 key", "a.jsonl", lines(chat(user("sk-proj-" + "a1B2" * 10), assistant())), "valid", {"secret"}),
+    ("89 address", "a.jsonl", lines(chat(user("ann@acme.io"), assistant())), "valid", {"personal_data"}),
+    ("90 duplicates", "a.jsonl", GOOD_FILE * 100, "valid", {"duplicate"}),
 ]
