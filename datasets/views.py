@@ -18,7 +18,7 @@ from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.models import Dataset, DatasetProblem
 from datasets.turns import shown_example
 from finetuning.errors import Refused
-from finetuning.tenancy import OrganizationRequest, members_only
+from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
 from finetuning.uploads import uploaded_file
 
 CARDS_PER_PAGE = 20
@@ -183,7 +183,7 @@ def revalidate_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpRe
 
 
 @require_POST
-@members_only
+@owners_delete
 def delete_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
     dataset = _dataset(request, dataset_id)
     try:

@@ -82,5 +82,8 @@ def _changes_take(
     return decorate
 
 
+# For a POST whose service itself decides by role, such as leaving.
+service_decides = _changes_take(Role.VIEWER)
 members_only = _changes_take(Role.MEMBER)
 admins_manage = _changes_take(Role.ADMIN)
+owners_delete = _changes_take(Role.OWNER)

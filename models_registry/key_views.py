@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from finetuning.tenancy import OrganizationRequest, members_only
+from finetuning.tenancy import OrganizationRequest, admins_manage
 from models_registry import api_keys as services
 from models_registry.forms import ApiKeyForm
 from models_registry.models import ApiKey
@@ -19,7 +19,7 @@ ROWS_PER_PAGE = 50
 
 
 @never_cache
-@members_only
+@admins_manage
 def list_keys(request: OrganizationRequest) -> HttpResponse:
     """All keys, live ones first. A POST makes one and answers with its clear text, this once."""
     form = ApiKeyForm(request.POST or None, instance=ApiKey(organization=request.organization))
@@ -34,7 +34,7 @@ def list_keys(request: OrganizationRequest) -> HttpResponse:
 
 
 @require_POST
-@members_only
+@admins_manage
 def revoke_key(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
     key = get_object_or_404(request.organization.api_keys.all(), pk=key_id)
     key.revoke(now=timezone.now())

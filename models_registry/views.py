@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from finetuning.errors import Refused
 from finetuning.providers import base_url
 from finetuning.providers.base import Completion, ProviderError
-from finetuning.tenancy import OrganizationRequest, members_only
+from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
 from models_registry import services
 from models_registry.forms import DeployForm, TryForm
 from models_registry.models import FineTunedModel, FineTunedModelQuerySet
@@ -144,7 +144,7 @@ def archive_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@members_only
+@owners_delete
 def delete_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
     model = _model(request, model_id)
     if _change(request, f"{model.name} was deleted.", lambda: services.delete_model(model)):

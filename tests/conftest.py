@@ -1,4 +1,7 @@
-"""The cast: `user` acts, `colleague` is in the same organization, `outsider` in another, `viewer` may look."""
+"""The cast: `user` acts, `colleague` is in the same organization, `outsider` in another, `viewer` may look.
+
+`admin` and `owner` are in the organization of `user`, too.
+"""
 
 import io
 import json
@@ -48,6 +51,16 @@ def viewer(organization):
 
 
 @pytest.fixture
+def admin(organization):
+    return UserFactory(email="admin@example.com", member_of=organization, member_of__role="admin")
+
+
+@pytest.fixture
+def owner(organization):
+    return UserFactory(email="owner@example.com", member_of=organization, member_of__role="owner")
+
+
+@pytest.fixture
 def outsider(other_organization):
     return UserFactory(email="outsider@example.com", member_of=other_organization, member_of__role="owner")
 
@@ -68,6 +81,16 @@ def api(user):
 @pytest.fixture
 def viewer_api(viewer):
     return api_client(viewer)
+
+
+@pytest.fixture
+def admin_api(admin):
+    return api_client(admin)
+
+
+@pytest.fixture
+def owner_api(owner):
+    return api_client(owner)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from datasets.api import serializers as shapes
 from datasets.models import Conversation, Dataset, DatasetProblem
 from finetuning.api.serializers import NameAndDescriptionSerializer
 from finetuning.api.views import OrganizationViewSet
+from finetuning.models import Role
 from finetuning.uploads import uploaded_file
 
 
@@ -25,6 +26,7 @@ from finetuning.uploads import uploaded_file
     retrieve=extend_schema(summary="Show a dataset", responses=shapes.DatasetDetailSerializer),
 )
 class DatasetViewSet(OrganizationViewSet):
+    action_roles = {"destroy": Role.OWNER}
     serializer_class = shapes.DatasetSerializer
     input_serializers = {
         "create": shapes.UploadSerializer,
@@ -109,7 +111,7 @@ class DatasetViewSet(OrganizationViewSet):
 
     @extend_schema(summary="Delete a dataset", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Refused while a job that has not ended uses it."""
+        """Takes the role owner. Refused while a job that has not ended uses it."""
         services.delete_dataset(self.get_object())
         return Response(status=204)
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class RolePermission(BasePermission):
-    """A viewer reads; changing, deleting a dataset or a model included, takes a member.
+    """A viewer reads, a member changes. What takes another role is declared on the viewset.
 
-    A view whose changes take another role says so in `role_to_change`; webhooks, for one, are managed
-    by admins. Every POST counts as a change, also one that only calculates: the web pages do the same.
+    `role_to_change` holds for all its changes: webhooks, for one, are managed by admins. `action_roles` holds
+    for single actions: `{"destroy": Role.OWNER}`. Every POST counts as a change, also one that only
+    calculates: the web pages do the same.
     """
 
     code = "role_too_low"
@@ -32,7 +33,8 @@ class RolePermission(BasePermission):
 
 
 def _needed_role(request: Request, view: "APIView") -> Role:
-    if request.method in SAFE_METHODS:
-        return Role.VIEWER
-    role: Role = getattr(view, "role_to_change", Role.MEMBER)
-    return role
+    role: Role = Role.VIEWER
+    if request.method not in SAFE_METHODS:
+        role = getattr(view, "role_to_change", Role.MEMBER)
+    roles: dict[str, Role] = getattr(view, "action_roles", {})
+    return roles.get(getattr(view, "action", None) or "", role)

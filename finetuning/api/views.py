@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from finetuning.api.serializers import QuerySerializer
-from finetuning.models import Organization
+from finetuning.models import Organization, Role
 
 
 class OrganizationViewSet(GenericViewSet[Any]):
@@ -15,6 +15,8 @@ class OrganizationViewSet(GenericViewSet[Any]):
 
     lookup_value_converter = "uuid"
     input_serializers: ClassVar[dict[str, type[Any]]] = {}
+    role_to_change: ClassVar[Role] = Role.MEMBER
+    action_roles: ClassVar[dict[str, Role]] = {}
 
     @property
     def organization(self) -> Organization:

@@ -65,6 +65,14 @@ class Membership(models.Model):
     def has_at_least(self, role: Role) -> bool:
         return Role(self.role).rank >= role.rank
 
+    @property
+    def may_manage(self) -> bool:
+        return self.has_at_least(Role.ADMIN)
+
+    @property
+    def may_delete(self) -> bool:
+        return self.has_at_least(Role.OWNER)
+
 
 class Workspace(models.Model):
     """A part of an organization, to keep one team's rows apart in lists."""

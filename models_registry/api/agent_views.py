@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from finetuning.api.views import OrganizationViewSet
+from finetuning.models import Role
 from models_registry import agents, api_keys
 from models_registry.api import agent_serializers as shapes
 from models_registry.models import Agent, ApiKey
@@ -93,6 +94,7 @@ class AgentViewSet(OrganizationViewSet):
     list=extend_schema(summary="List API keys"), retrieve=extend_schema(summary="Show an API key")
 )
 class ApiKeyViewSet(OrganizationViewSet):
+    role_to_change = Role.ADMIN
     serializer_class = shapes.ApiKeySerializer
     input_serializers = {"create": shapes.IssueKeySerializer}
 
@@ -112,7 +114,7 @@ class ApiKeyViewSet(OrganizationViewSet):
         responses={201: shapes.IssuedKeySerializer},
     )
     def create(self, request: Request) -> Response:
-        """The answer holds the key itself. It is kept nowhere, so it cannot be shown again."""
+        """Takes the role admin. The answer holds the key itself, which is stored nowhere: keep it."""
         row, clear = api_keys.issue_key(self.organization, by=request.user, **self.valid_input())
         row.key = clear
         return Response(
@@ -121,6 +123,6 @@ class ApiKeyViewSet(OrganizationViewSet):
 
     @extend_schema(summary="Revoke an API key", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """It is refused from now on; the row stays for the sake of its usage."""
+        """Takes the role admin. It is refused from now on; the row stays for the sake of its usage."""
         self.get_object().revoke(now=timezone.now())
         return Response(status=204)

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from finetuning.api.views import OrganizationViewSet
+from finetuning.models import Role
 from models_registry import services
 from models_registry.api import serializers as shapes
 from models_registry.models import FineTunedModel
@@ -18,6 +19,7 @@ from models_registry.models import FineTunedModel
     retrieve=extend_schema(summary="Show a model"),
 )
 class FineTunedModelViewSet(OrganizationViewSet):
+    action_roles = {"destroy": Role.OWNER}
     serializer_class = shapes.FineTunedModelSerializer
     input_serializers = {
         "update": shapes.UpdateModelSerializer,
@@ -56,7 +58,7 @@ class FineTunedModelViewSet(OrganizationViewSet):
 
     @extend_schema(summary="Delete a model", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Refused while it is deployed."""
+        """Takes the role owner. Refused while it is deployed."""
         services.delete_model(self.get_object())
         return Response(status=204)
 

@@ -9,9 +9,9 @@ SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
 pytestmark = pytest.mark.browser
 
 
-def sign_in(page):
+def sign_in(page, email="user@example.com"):
     page.goto("/")
-    page.get_by_label("E-mail").fill("user@example.com")
+    page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
@@ -52,8 +52,9 @@ def test_a_refused_file_loses_nothing_that_was_typed(page):
     expect(page.get_by_label("Name")).to_have_value("My name")
 
 
+@pytest.mark.usefixtures("owner")
 def test_a_dataset_is_deleted_only_when_its_name_is_typed(page):
-    sign_in(page)
+    sign_in(page, "owner@example.com")
     upload_sample(page)
     page.get_by_role("button", name="Delete").click()
     confirm = page.get_by_role("dialog")

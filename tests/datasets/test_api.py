@@ -137,20 +137,20 @@ def test_changes_name_and_description_only(api, organization):
     assert (dataset.name, dataset.description, dataset.status) == ("New", "Better", "valid")
 
 
-def test_deletes_a_dataset_for_everybody(api, organization):
+def test_deletes_a_dataset_for_everybody(api, owner_api, organization):
     dataset = DatasetFactory(organization=organization)
 
-    answer = api.delete(f"{DATASETS}/{dataset.pk}")
+    answer = owner_api.delete(f"{DATASETS}/{dataset.pk}")
 
     assert answer.status_code == 204
     assert api.get(f"{DATASETS}/{dataset.pk}").status_code == 404
 
 
-def test_keeps_a_dataset_that_a_job_needs(api, organization):
+def test_keeps_a_dataset_that_a_job_needs(owner_api, organization):
     dataset = DatasetFactory(organization=organization)
     JobFactory(organization=organization, dataset=dataset)
 
-    answer = api.delete(f"{DATASETS}/{dataset.pk}")
+    answer = owner_api.delete(f"{DATASETS}/{dataset.pk}")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "dataset_in_use")
     assert organization.datasets.filter(pk=dataset.pk).exists()

@@ -278,20 +278,22 @@ def test_has_the_file_read_again(member, read):
     assert dataset.next_check_at is not None
 
 
-def test_deletes_a_dataset(member, organization):
+def test_deletes_a_dataset(client, owner, organization):
     dataset = DatasetFactory(organization=organization)
+    client.force_login(owner)
 
-    answer = member.post(page_of(dataset, "delete"), follow=True)
+    answer = client.post(page_of(dataset, "delete"), follow=True)
 
     assert "was deleted" in answer.text
     assert not organization.datasets.exists()
 
 
-def test_keeps_a_dataset_that_a_job_needs(member, organization):
+def test_keeps_a_dataset_that_a_job_needs(client, owner, organization):
     dataset = DatasetFactory(organization=organization)
     JobFactory(organization=organization, dataset=dataset, status="running")
+    client.force_login(owner)
 
-    answer = member.post(page_of(dataset, "delete"), follow=True)
+    answer = client.post(page_of(dataset, "delete"), follow=True)
 
     assert "A job that has not ended uses this dataset" in answer.text
     assert organization.datasets.exists()
@@ -304,9 +306,10 @@ def test_offers_a_sample_that_is_valid(member, read):
 
 
 @pytest.mark.parametrize("page", ["detail", "status", "problems", "edit", "validate", "delete"])
-def test_knows_nothing_of_another_organizations_dataset(member, page):
+def test_knows_nothing_of_another_organizations_dataset(client, owner, page):
     foreign = DatasetFactory(organization=OrganizationFactory(), name="Secret")
-    send = member.post if page in ("validate", "delete", "edit") else member.get
+    client.force_login(owner)
+    send = client.post if page in ("validate", "delete", "edit") else client.get
 
     answer = send(page_of(foreign, page), {"name": "Mine"})
 

@@ -56,10 +56,10 @@ def test_deploys_and_undeploys(api, model):
 
 
 @pytest.mark.parametrize(("method", "path"), [("post", "/archive"), ("delete", "")])
-def test_keeps_a_deployed_model(api, model, method, path):
-    api.post(f"{MODELS}/{model.pk}/deploy")
+def test_keeps_a_deployed_model(owner_api, model, method, path):
+    owner_api.post(f"{MODELS}/{model.pk}/deploy")
 
-    answer = getattr(api, method)(f"{MODELS}/{model.pk}{path}")
+    answer = getattr(owner_api, method)(f"{MODELS}/{model.pk}{path}")
 
     model.refresh_from_db()
     assert (answer.status_code, answer.json()["code"]) == (409, "model_deployed")
@@ -75,8 +75,8 @@ def test_does_not_deploy_an_archived_model(api, model):
     assert (answer.status_code, answer.json()["code"]) == (409, "model_not_active")
 
 
-def test_deletes_a_model(api, model):
-    answer = api.delete(f"{MODELS}/{model.pk}")
+def test_deletes_a_model(api, owner_api, model):
+    answer = owner_api.delete(f"{MODELS}/{model.pk}")
 
     assert answer.status_code == 204
     assert api.get(f"{MODELS}/{model.pk}").status_code == 404

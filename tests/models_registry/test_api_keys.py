@@ -3,6 +3,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from models_registry.models import ApiKey
+from tests.conftest import api_client
 from tests.factories import FineTunedModelFactory
 
 pytestmark = pytest.mark.django_db
@@ -61,10 +62,12 @@ def test_revoking_again_keeps_the_first_time(organization):
     assert key.revoked_at == first
 
 
-def test_api_shows_a_key_once(api, agent):
-    issued = api.post("/api/keys", {"name": "Desk", "agentIds": [str(agent.pk)], "requestsPerMinute": 60})
+def test_api_shows_a_key_once(admin_api, agent):
+    issued = admin_api.post(
+        "/api/keys", {"name": "Desk", "agentIds": [str(agent.pk)], "requestsPerMinute": 60}
+    )
     body = issued.json()
-    shown = api.get(f"/api/keys/{body['id']}").json()
+    shown = admin_api.get(f"/api/keys/{body['id']}").json()
 
     assert (issued.status_code, issued["Cache-Control"]) == (201, "no-store")
     assert ApiKey.objects.get().matches(body["key"])
@@ -72,13 +75,13 @@ def test_api_shows_a_key_once(api, agent):
     assert (shown["prefix"], shown["agentIds"]) == (body["key"][:11], [str(agent.pk)])
 
 
-def test_api_revokes_a_key_and_keeps_its_row(api):
-    body = api.post("/api/keys", {"name": "Desk"}).json()
+def test_api_revokes_a_key_and_keeps_its_row(admin_api):
+    body = admin_api.post("/api/keys", {"name": "Desk"}).json()
 
-    revoked = api.delete(f"/api/keys/{body['id']}")
+    revoked = admin_api.delete(f"/api/keys/{body['id']}")
 
     assert revoked.status_code == 204
-    assert api.get(f"/api/keys/{body['id']}").json()["revokedAt"] is not None
+    assert admin_api.get(f"/api/keys/{body['id']}").json()["revokedAt"] is not None
 
 
 def test_api_gives_no_key_for_a_foreign_agent(outsider_api, agent):
@@ -88,18 +91,20 @@ def test_api_gives_no_key_for_a_foreign_agent(outsider_api, agent):
     assert not ApiKey.objects.exists()
 
 
-def test_a_viewer_makes_and_revokes_no_key(viewer_api, organization):
+@pytest.mark.parametrize("who", ["viewer", "user"])
+def test_only_admins_make_and_revoke_keys(request, who, organization):
     key, _ = organization.api_keys.issue(name="Desk")
+    client = api_client(request.getfixturevalue(who))
 
-    made = viewer_api.post("/api/keys", {"name": "Mine"})
-    revoked = viewer_api.delete(f"/api/keys/{key.pk}")
+    made = client.post("/api/keys", {"name": "Mine"})
+    revoked = client.delete(f"/api/keys/{key.pk}")
 
     key.refresh_from_db()
     assert (made.status_code, revoked.status_code, key.is_live) == (403, 403, True)
 
 
-def test_page_shows_the_clear_text_once(client, user, agent):
-    client.force_login(user)
+def test_page_shows_the_clear_text_once(client, admin, agent):
+    client.force_login(admin)
     url = reverse("keys:list")
 
     made = client.post(url, {"name": "Desk", "agents": [str(agent.pk)]})
@@ -113,8 +118,8 @@ def test_page_shows_the_clear_text_once(client, user, agent):
     assert ApiKey.objects.get().prefix in later.text
 
 
-def test_page_refuses_a_key_without_a_name(client, user):
-    client.force_login(user)
+def test_page_refuses_a_key_without_a_name(client, admin):
+    client.force_login(admin)
 
     answer = client.post(reverse("keys:list"), {"name": ""})
 
@@ -122,8 +127,8 @@ def test_page_refuses_a_key_without_a_name(client, user):
     assert not ApiKey.objects.exists()
 
 
-def test_page_revokes(client, user, organization):
-    client.force_login(user)
+def test_page_revokes(client, admin, organization):
+    client.force_login(admin)
     key, _ = organization.api_keys.issue(name="Desk")
 
     client.post(reverse("keys:revoke", args=[key.pk]))
@@ -131,3 +136,16 @@ def test_page_revokes(client, user, organization):
     key.refresh_from_db()
     assert not key.is_live
     assert "revoked" in client.get(reverse("keys:list")).text
+
+
+def test_page_tells_members_who_makes_keys(client, user, organization):
+    key, _ = organization.api_keys.issue(name="Desk")
+    client.force_login(user)
+
+    page = client.get(reverse("keys:list")).text
+    made = client.post(reverse("keys:list"), {"name": "Mine"})
+    revoked = client.post(reverse("keys:revoke", args=[key.pk]))
+
+    assert "made and revoked by admins" in page
+    assert "Make a key" not in page
+    assert (made.status_code, revoked.status_code, ApiKey.objects.live().count()) == (403, 403, 1)

@@ -155,10 +155,11 @@ def test_undeploys(signed_in, model):
 
 
 @pytest.mark.parametrize("action", ["archive", "delete"])
-def test_says_that_a_deployed_model_stays(signed_in, model, action):
-    signed_in.post(url("deploy", model))
+def test_says_that_a_deployed_model_stays(client, owner, model, action):
+    client.force_login(owner)
+    client.post(url("deploy", model))
 
-    response = signed_in.post(url(action, model), follow=True)
+    response = client.post(url(action, model), follow=True)
 
     assert "Undeploy it first" in response.text
     assert FineTunedModel.objects.get(pk=model.pk).status == "active"
@@ -171,8 +172,10 @@ def test_archives(signed_in, model):
     assert model.status == "archived"
 
 
-def test_deletes_and_shows_the_list(signed_in, model):
-    response = signed_in.post(url("delete", model), follow=True)
+def test_deletes_and_shows_the_list(client, owner, model):
+    client.force_login(owner)
+
+    response = client.post(url("delete", model), follow=True)
 
     assert response.redirect_chain[-1][0] == reverse("models_registry:list")
     assert "Support tone was deleted" in response.text
