@@ -240,10 +240,14 @@ CELERY_BEAT_SCHEDULE["finetuning.webhooks.tasks.delete_old_webhook_deliveries"] 
 # Providers
 
 SANDBOX_URL = env.str("SANDBOX_URL", "")
-# Read once, when the first owner is made; later accounts are added in the admin.
+# Read once, when the first owner is made; later accounts are added under Settings.
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")
 OPENAI_BASE_MODELS: list[str] = env.list("OPENAI_BASE_MODELS", [])
+# Where an organization's admins may point a provider account: hosts, or all below one as `*.example.com`.
+PROVIDER_ALLOWED_HOSTS: list[str] = env.list("PROVIDER_ALLOWED_HOSTS", []) or [
+    *("api.openai.com", "*.api.openai.com", "*.openai.azure.com", "api.tokenfactory.nebius.com")
+]
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 60)
 # A lease outlives the longest single call, so that nobody starts a second one beside it.
 JOB_LEASE_SECONDS = 2 * PROVIDER_TIMEOUT_SECONDS + 10
@@ -304,6 +308,8 @@ SPECTACULAR_SETTINGS = {
         "ModelStatusChoice": "models_registry.api.serializers.CHOOSABLE_STATUSES",
         "ModelStatus": "models_registry.models.FineTunedModel.Status",
         "Role": "finetuning.models.Role",
+        "ProviderKind": "finetuning.models.ProviderAccount.Kind",
+        "ProviderHealth": "finetuning.api.provider_accounts.HEALTH",
         "WebhookDeliveryStatus": "finetuning.api.webhooks.STATUSES",
         "WebhookEventType": "finetuning.api.webhooks.EVENT_TYPES",
     },
@@ -312,6 +318,15 @@ SPECTACULAR_SETTINGS = {
         "finetuning.api.schema.add_problems",
     ],
 }
+
+# E-mail: invitations are sent with it. Without EMAIL_URL nothing is sent and the pages show the link.
+
+EMAIL_IS_SENT = bool(env.str("EMAIL_URL", ""))
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+if EMAIL_IS_SENT:
+    vars().update(env.dj_email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "attune@localhost")
 
 # Observability: logs on standard error, one line each; metrics for Prometheus
 

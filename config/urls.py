@@ -7,6 +7,7 @@ from django.urls import include, path
 from config import health, metrics
 from datasets.api.urls import conversation_router
 from finetuning.api.errors import unknown_path
+from finetuning.members.views import accept_invitation
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls
 
@@ -20,6 +21,10 @@ urlpatterns = [
     path("agents/", include(agent_urls)),
     path("keys/", include(key_urls)),
     path("settings/webhooks", include("finetuning.webhooks.urls")),
+    path("settings/members", include("finetuning.members.urls")),
+    path("settings/provider-accounts", include("finetuning.provider_accounts.urls")),
+    path("settings/", include("finetuning.organizations.urls")),
+    path("invitations/<str:token>", accept_invitation, name="invitation"),
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

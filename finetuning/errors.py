@@ -3,6 +3,7 @@
 Refused
 ├── Invalid        the input itself is wrong
 ├── NotFound       no such thing in this organization
+├── Forbidden      right input, but not with this role
 ├── Conflict       right input, but not in this state
 ├── TooLarge       more bytes than are allowed
 ├── Unsupported    a kind of file that is not read
@@ -29,6 +30,10 @@ class Invalid(Refused):
 
 class NotFound(Refused):
     code = "not_found"
+
+
+class Forbidden(Refused):
+    code = "role_too_low"
 
 
 class Conflict(Refused):

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from finetuning.models import Membership, Organization, Role, User
 
 SESSION_KEY = "organization_id"
+NOBODYS = "You belong to no organization. Ask an administrator to invite you, or found one at /organizations."
 
 P = ParamSpec("P")
 
@@ -72,7 +73,7 @@ def _changes_take(
         def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             membership = cast("Membership | None", getattr(request, "membership", None))
             if membership is None:
-                raise PermissionDenied("You belong to no organization yet. Ask an administrator to add you.")
+                raise PermissionDenied(NOBODYS)
             if request.method not in ("GET", "HEAD") and not membership.has_at_least(role):
                 raise PermissionDenied(role.refusal)
             return view(cast(OrganizationRequest, request), *args, **kwargs)

@@ -1,14 +1,19 @@
 """The dashboard, and choosing the organization to work in."""
 
+from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from finetuning.activity import recent_activity
+from finetuning.errors import Refused
+from finetuning.models import User
+from finetuning.organizations import services
+from finetuning.organizations.forms import NameForm
 from finetuning.tenancy import SESSION_KEY, OrganizationRequest, members_only, set_organization
 
 SHOWN_ACTIVITIES = 10
@@ -28,12 +33,23 @@ def dashboard(request: OrganizationRequest) -> HttpResponse:
     return render(request, "finetuning/dashboard.html", context)
 
 
-@require_safe
-@members_only
-def list_organizations(request: OrganizationRequest) -> HttpResponse:
-    """All organizations of the user, to change from one to another."""
-    memberships = request.user.memberships.select_related("organization").order_by("organization__name", "id")
-    return render(request, "finetuning/organizations.html", {"memberships": list(memberships)})
+# Somebody who belongs to no organization can found one here.
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def list_organizations(request: HttpRequest) -> HttpResponse:
+    """All organizations of the user, to change from one to another; a POST founds one more."""
+    user = cast(User, request.user)
+    form = NameForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            organization = services.found_organization(by=user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            return switch_organization(request, organization.pk)
+    memberships = user.memberships.select_related("organization").order_by("organization__name", "id")
+    context = {"memberships": list(memberships), "form": form}
+    return render(request, "finetuning/organizations.html", context, status=422 if form.errors else 200)
 
 
 # Changing over writes no row of any organization, so a viewer may.

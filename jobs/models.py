@@ -44,6 +44,22 @@ class JobQuerySet(models.QuerySet["Job"]):
         free = Q(lease_until=None) | Q(lease_until__lte=now)
         return self.filter(free, next_check_at__lte=now).order_by("next_check_at", "id")
 
+    def cancel_all(self, *, by: str, now: datetime) -> None:
+        """Cancel all that have not ended: at once where the provider has not heard of the job, else by the
+        next sweep. Called in the transaction of what is the reason, such as a deleted organization."""
+        for job in self.filter(status__in=ACTIVE):
+            try:
+                job.move_to(
+                    Status.CANCELLED,
+                    message=f"Cancelled by {by}.",
+                    now=now,
+                    only_if=Q(create_intent_at=None, provider_job_id=None),
+                    cancelled_at=now,
+                )
+            except IllegalMove:
+                if job.request_cancel(now=now):
+                    job.events.create(event_type="status", message=f"{by} asked to cancel.", created_at=now)
+
     def with_related(self) -> Self:
         """With everything that a list row or the API shows of a job."""
         return self.select_related("dataset", "provider_account", "created_by", "fine_tuned_model")

@@ -3,11 +3,13 @@
 A route without a row in ROUTES fails `test_knows_every_route`, so nobody can forget one.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from finetuning.models import WebhookEndpoint
@@ -22,7 +24,7 @@ NOBODY = UUID(int=0)
 ROUTES = {
     "public": [
         *("login", "logout", "healthz", "readyz", "metrics", "api-schema", "api-docs", "api-redoc"),
-        *("token", "token-refresh", "token-revoke", ""),
+        *("token", "token-refresh", "token-revoke", "accept-invitation", "invitation", ""),
     ],
     "list": [
         *("finetuning:dashboard", "finetuning:organizations", "datasets:list", "datasets:new"),
@@ -38,7 +40,17 @@ ROUTES = {
         *("agents:list", "keys:list", "agent-list", "key-list"),
         *("me", "switch-organization", "base-model-list", "conversation-list", "dataset-list"),
         *("dataset-stats", "dataset-import-from-conversations", "job-list", "job-stats", "job-estimate-cost"),
-        *("model-list", "model-stats", "webhooks:list", "webhooks:new", "webhook-endpoint-list"),
+        *("members:list", "provider_accounts:list", "provider_accounts:new", "settings:organization"),
+        *("settings:delete-organization", "settings:workspaces", "settings:profile", "settings:password"),
+        *("member-list", "invitation-list", "organization-detail", "organization-list", "workspace-list"),
+        *(
+            "provider-account-list",
+            "model-list",
+            "model-stats",
+            "webhooks:list",
+            "webhooks:new",
+            "webhook-endpoint-list",
+        ),
     ],
     "organization": ["finetuning:switch-organization"],
     "dataset": [
@@ -66,6 +78,13 @@ ROUTES = {
         *("agent-detail", "agent-split", "agent-roll-back", "agent-switches"),
     ],
     "key": ["keys:revoke", "key-detail"],
+    "member": ["members:role", "members:remove", "member-detail"],
+    "invitation": ["members:revoke", "invitation-detail"],
+    "workspace": ["settings:workspace", "settings:delete-workspace", "workspace-detail"],
+    "account": [
+        *("provider_accounts:detail", "provider_accounts:test", "provider_accounts:delete"),
+        *("provider-account-detail", "provider-account-test"),
+    ],
 }
 OBJECT_ROUTES = [(kind, name) for kind in ROUTES if kind not in ("public", "list") for name in ROUTES[kind]]
 
@@ -95,6 +114,11 @@ def foreign(organization, user):
     endpoint.save()
     rows = {"dataset": model.job.dataset, "job": model.job, "model": model, "agent": agent, "key": key}
     rows["endpoint"] = endpoint
+    rows |= {"member": user, "account": model.job.provider_account}
+    rows["workspace"] = organization.workspaces.create(name=CANARY)
+    rows["invitation"] = organization.invitations.create(
+        email="canary@example.com", token_digest="0", expires_at=timezone.now() + timedelta(days=1)
+    )
     return rows | {"organization": organization}
 
 

@@ -16,7 +16,16 @@ from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from finetuning.errors import Conflict, Invalid, NotFound, ProviderFailed, Refused, TooLarge, Unsupported
+from finetuning.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ProviderFailed,
+    Refused,
+    TooLarge,
+    Unsupported,
+)
 from finetuning.providers.base import ProviderError
 
 CONTENT_TYPE = "application/problem+json"
@@ -25,6 +34,7 @@ Problem = dict[str, Any]
 STATUS_BY_KIND: dict[type[Refused], HTTPStatus] = {
     Invalid: HTTPStatus.BAD_REQUEST,
     NotFound: HTTPStatus.NOT_FOUND,
+    Forbidden: HTTPStatus.FORBIDDEN,
     Conflict: HTTPStatus.CONFLICT,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

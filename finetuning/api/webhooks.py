@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
+from finetuning.addresses import MAX_URL_LENGTH
 from finetuning.api.examples import CREATED_AT, JOB_ID, UPDATED_AT, example
 from finetuning.api.serializers import ModelSerializer, Serializer
 from finetuning.api.views import OrganizationViewSet
 from finetuning.models import Role, WebhookDelivery, WebhookEndpoint
 from finetuning.webhooks import events, services
-from finetuning.webhooks.addresses import MAX_URL_LENGTH
 
 EVENT_TYPES = list(events.EVENT_TYPES)
 STATUSES = ["pending", "delivered", "failed"]

@@ -3,6 +3,7 @@
 A package by topic; Django looks for an app's models in this module, so it names them all.
 """
 
+from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
 from finetuning.models.users import User, UserManager
@@ -14,6 +15,8 @@ from finetuning.models.webhooks import (
 )
 
 __all__ = [
+    "Invitation",
+    "InvitationQuerySet",
     "Membership",
     "Organization",
     "OrganizationOwned",

@@ -1,10 +1,20 @@
 """Tenants, their members and their parts."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
+from finetuning.errors import NotFound
 from finetuning.ids import uuid7
+
+
+class OrganizationManager(models.Manager["Organization"]):
+    """Deleted organizations are reached by nobody: not by id, not as `user.organizations`."""
+
+    def get_queryset(self) -> models.QuerySet["Organization"]:
+        return super().get_queryset().filter(deleted_at=None)
 
 
 class Organization(models.Model):
@@ -17,12 +27,34 @@ class Organization(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = OrganizationManager()
+    with_deleted = models.Manager()
 
     class Meta:
         db_table = "organizations"
 
     def __str__(self) -> str:
         return self.name
+
+    def lock(self) -> None:
+        """Let nobody else change who belongs here, in what role, until the transaction ends.
+
+        Raises NotFound when it was deleted meanwhile.
+        """
+        # Rows that only refer to the organization can still be added beside it.
+        if Organization.objects.select_for_update(no_key=True).filter(pk=self.pk).first() is None:
+            raise NotFound("There is no such organization any more.")
+
+    def rename(self, name: str, *, now: datetime) -> None:
+        Organization.objects.filter(pk=self.pk).update(name=name, updated_at=now)
+        self.refresh_from_db()
+
+    def mark_deleted(self, *, now: datetime) -> bool:
+        """Hide it from its members. False: it was deleted already."""
+        self.deleted_at = now
+        return bool(Organization.objects.filter(pk=self.pk).update(deleted_at=now, updated_at=now))
 
 
 class Role(models.TextChoices):
@@ -45,6 +77,13 @@ class Role(models.TextChoices):
         return f"This takes the role {self.value}. Ask one of your organization's {self.value}s."
 
 
+class MembershipManager(models.Manager["Membership"]):
+    """Nobody is a member of a deleted organization."""
+
+    def get_queryset(self) -> models.QuerySet["Membership"]:
+        return super().get_queryset().filter(organization__deleted_at=None)
+
+
 class Membership(models.Model):
     """One user's role in one organization."""
 
@@ -52,6 +91,8 @@ class Membership(models.Model):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MembershipManager()
 
     class Meta:
         db_table = "memberships"
@@ -64,6 +105,10 @@ class Membership(models.Model):
 
     def has_at_least(self, role: Role) -> bool:
         return Role(self.role).rank >= role.rank
+
+    def change_role(self, role: Role) -> None:
+        Membership.objects.filter(pk=self.pk).update(role=role)
+        self.role = role
 
     @property
     def may_manage(self) -> bool:

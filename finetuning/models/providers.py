@@ -1,5 +1,6 @@
 """Access to the services that train."""
 
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -16,7 +17,7 @@ class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
 
 
 class ProviderAccount(models.Model):
-    """An organization's access to one OpenAI-compatible provider. Operators manage it in the admin."""
+    """An organization's access to one OpenAI-compatible provider."""
 
     class Kind(models.TextChoices):
         SANDBOX = "sandbox", "Sandbox (trains nothing)"
@@ -41,6 +42,8 @@ class ProviderAccount(models.Model):
     )
     is_default = models.BooleanField(default=False, help_text="Used when a job names no provider.")
     is_enabled = models.BooleanField(default=True, help_text="Off: takes no new jobs.")
+    last_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False, help_text="Of the last check; empty: all well.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -61,6 +64,13 @@ class ProviderAccount(models.Model):
         return f"{self.name} of {self.organization}"
 
     @property
+    def health(self) -> str:
+        """`unchecked`, `healthy` or `failing`, by the last check."""
+        if self.last_checked_at is None:
+            return "unchecked"
+        return "failing" if self.last_error else "healthy"
+
+    @property
     def is_sandbox(self) -> bool:
         return self.kind == self.Kind.SANDBOX
 
@@ -77,3 +87,8 @@ class ProviderAccount(models.Model):
         """Seal `api_key` into the columns; the caller saves."""
         self.sealed_api_key = sealing.seal(api_key, place=self._place)
         self.api_key_last_four = api_key[-4:]
+
+    def record_check(self, *, now: datetime, error: str) -> None:
+        """Keep how the last check went; `error` is empty when the provider answered and took the key."""
+        ProviderAccount.objects.filter(pk=self.pk).update(last_checked_at=now, last_error=error)
+        self.last_checked_at, self.last_error = now, error

@@ -51,6 +51,11 @@ class User(AbstractUser):
             ),
         ]
 
+    def rename(self, name: str) -> None:
+        """Save the whole name as one: where first names end is nobody's business but the person's."""
+        self.first_name, self.last_name = name, ""
+        self.save(update_fields=["first_name", "last_name"])
+
     @property
     def display_name(self) -> str:
         return self.get_full_name() or self.email

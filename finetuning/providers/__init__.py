@@ -18,8 +18,8 @@ ADAPTERS = {
 }
 
 
-def get_provider(account: ProviderAccount) -> Provider:
-    """The provider behind `account`. Asks nobody yet.
+def get_provider(account: ProviderAccount, *, timeout: float | None = None) -> Provider:
+    """The provider behind `account`. Asks nobody yet. `timeout` is in seconds; default: that of the settings.
 
     Raises ProviderRefused when the account has no address, or a key that cannot be read any more.
     """
@@ -27,7 +27,7 @@ def get_provider(account: ProviderAccount) -> Provider:
     return ADAPTERS[kind](
         api_key=_api_key(account),
         base_url=base_url(account),
-        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+        timeout=timeout or settings.PROVIDER_TIMEOUT_SECONDS,
     )
 
 
@@ -40,7 +40,7 @@ def _api_key(account: ProviderAccount) -> str:
     try:
         api_key = account.api_key
     except InvalidTag as error:
-        message = "The stored API key fits none of ENCRYPTION_KEYS. Enter the key again in the admin."
+        message = "The stored API key fits none of ENCRYPTION_KEYS. Enter the key again under Settings."
         raise ProviderRefused(message, code="provider_key_unreadable") from error
     return api_key or (SANDBOX_KEY if account.is_sandbox else "")
 
@@ -49,7 +49,7 @@ def _default_url(kind: ProviderAccount.Kind) -> str:
     if kind == ProviderAccount.Kind.OPENAI:
         return OPENAI_URL
     if kind == ProviderAccount.Kind.COMPATIBLE:
-        message = "The provider account has no address. Enter its base URL in the admin."
+        message = "The provider account has no address. Enter its base URL under Settings."
         raise ProviderRefused(message, code="provider_address_missing")
     if not settings.SANDBOX_URL:
         message = "No sandbox is set up here. Start one (`manage.py sandbox`) and set SANDBOX_URL."

@@ -38,6 +38,9 @@ TONES = {
     "enabled": "good",
     "disabled": "off",
     "failing": "bad",
+    "healthy": "good",
+    "unchecked": "waiting",
+    "expired": "off",
 }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from finetuning.webhooks.addresses import MAX_URL_LENGTH
+from finetuning.addresses import MAX_URL_LENGTH
 from finetuning.webhooks.events import EVENT_TYPES
 
 

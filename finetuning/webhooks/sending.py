@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpcore2
 
-from finetuning.webhooks.addresses import Destination
+from finetuning.addresses import Destination
 
 ANSWER_BYTES = 1_000
 

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from finetuning.addresses import AddressRefused, find_destination
 from finetuning.errors import Conflict, Invalid
 from finetuning.models import Organization, User, WebhookDelivery, WebhookEndpoint
 from finetuning.queueing import queue_on_commit
 from finetuning.webhooks import tasks
-from finetuning.webhooks.addresses import AddressRefused, find_destination
 from finetuning.webhooks.sending import Answer, post
 from finetuning.webhooks.signing import signed_headers
 

@@ -3,9 +3,9 @@ import threading
 
 import pytest
 
-from finetuning.webhooks.addresses import find_destination
+from finetuning.addresses import find_destination
 from finetuning.webhooks.sending import ANSWER_BYTES, post
-from tests.finetuning.test_webhooks_addresses import name_server
+from tests.finetuning.test_addresses import name_server
 from tests.finetuning.webhook_receiver import listening
 
 LOOPBACK = ["127.0.0.0/8"]

@@ -66,7 +66,7 @@ ICON_NAMES = [
     "clock", "cloud-upload", "code", "coin", "copy", "cube", "database", "device-desktop", "download",
     "external-link", "file-text", "history", "info-circle", "layout-dashboard", "list-check", "logout",
     "menu-2", "messages", "moon", "pencil", "player-play", "player-stop", "plus", "refresh", "rocket",
-    "search", "send", "sun", "terminal-2", "trash", "upload", "user", "x",
+    "search", "send", "settings", "sun", "terminal-2", "trash", "upload", "user", "x",
 ]
 # fmt: on
 

@@ -3,7 +3,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from finetuning.webhooks.addresses import AddressRefused, find_destination, is_public, parse_url
+from finetuning.addresses import AddressRefused, find_destination, is_public, parse_url
 
 LOOPBACK = "127.0.0.0/8"
 # Every one of these leads, or could lead, to the worker's own machine or network.

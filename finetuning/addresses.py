@@ -1,4 +1,4 @@
-"""Where a webhook may go. A URL is a member's input, and the worker stands inside our network.
+"""Where requests may go. A URL of a webhook or a provider is a member's input; we stand inside our network.
 
 A name is resolved once and the connection goes to the address that was checked, so a second answer of the
 name server (DNS rebinding) is never asked for.
@@ -29,7 +29,7 @@ NOT_PUBLIC: tuple[Network, ...] = tuple(
 
 
 class AddressRefused(Exception):
-    """No webhook is sent there; the message says why, in words for the member who entered the URL."""
+    """Nothing is sent there; the message says why, in words for the member who entered the URL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def parse_url(text: str) -> Url:
     if parts.scheme not in PORTS or not host:
         raise AddressRefused("Give a full URL that starts with https:// and names a host.")
     if parts.username is not None or parts.password is not None:
-        raise AddressRefused("Leave user name and password out of the URL; deliveries are signed instead.")
+        raise AddressRefused("Leave user name and password out of the URL.")
     if parts.fragment or "%" in host:
         raise AddressRefused("Leave out what stands after # in the path or % in the host.")
     return Url(scheme=parts.scheme, host=host, port=PORTS[parts.scheme] if port is None else port)
@@ -103,7 +103,7 @@ def _check(address: Address, url: Url, allowed: Sequence[Network]) -> None:
     if not is_public(address):
         raise AddressRefused(f"The host {url.host} is not on the public internet, so nothing is sent there.")
     if url.scheme != "https":
-        raise AddressRefused("Use https, so that nobody on the way can read the events.")
+        raise AddressRefused("Use https, so that nobody on the way can read along.")
 
 
 def is_public(address: Address) -> bool:

@@ -1,0 +1,1 @@
+"""An organization's own settings, its workspaces, and the profile of who looks at them."""

@@ -1,0 +1,91 @@
+"""Making, renaming and deleting organizations and workspaces."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from finetuning.errors import Conflict, Invalid
+from finetuning.models import Organization, Role, User, Workspace
+from finetuning.services import create_organization
+
+# Each organization has limits of its own, so nobody may have any number of them.
+MAX_OWNED_ORGANIZATIONS = 10
+
+
+class TooManyOrganizations(Conflict):
+    code = "too_many_organizations"
+
+
+class NotConfirmed(Invalid):
+    code = "not_confirmed"
+
+
+class WorkspaceNameTaken(Conflict):
+    code = "workspace_name_taken"
+
+
+class WorkspaceInUse(Conflict):
+    code = "workspace_in_use"
+
+
+@transaction.atomic
+def found_organization(*, name: str, by: User) -> Organization:
+    """One more organization, owned by `by`. Raises TooManyOrganizations."""
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    if by.memberships.filter(role=Role.OWNER).count() >= MAX_OWNED_ORGANIZATIONS:
+        raise TooManyOrganizations(f"You own {MAX_OWNED_ORGANIZATIONS} organizations already.")
+    return create_organization(name=name, owner=by)
+
+
+def delete_organization(organization: Organization, *, by: User, name: str) -> None:
+    """Hide it from all its members at once, and cancel its jobs. Operators can restore it in the admin.
+
+    `name` is what the owner typed. Raises NotConfirmed when it is not the organization's.
+    """
+    if name != organization.name:
+        raise NotConfirmed("Type the name of the organization exactly as it is.", pointer="/name")
+    now = timezone.now()
+    with transaction.atomic():
+        organization.lock()
+        organization.jobs.cancel_all(by=by.display_name, now=now)
+        organization.invitations.revoke(now=now)
+        organization.mark_deleted(now=now)
+
+
+def create_workspace(organization: Organization, *, name: str) -> Workspace:
+    """Raises WorkspaceNameTaken."""
+    workspace = Workspace(organization=organization, name=name)
+    _save(workspace, force_insert=True)
+    return workspace
+
+
+def rename_workspace(workspace: Workspace, *, name: str) -> Workspace:
+    """Raises WorkspaceNameTaken."""
+    workspace.name = name
+    _save(workspace, update_fields=["name"])
+    return workspace
+
+
+def _save(workspace: Workspace, **how: Any) -> None:
+    try:
+        with transaction.atomic():
+            workspace.save(**how)
+    except IntegrityError as error:
+        raise WorkspaceNameTaken(
+            f"There is a workspace named {workspace.name} already.", pointer="/name"
+        ) from error
+
+
+def delete_workspace(workspace: Workspace) -> None:
+    """Raises WorkspaceInUse while rows are in it, deleted ones too, or an API key is limited to it."""
+    # Without its last workspace the key would be good for everything.
+    if workspace.organization.api_keys.live().filter(workspaces=workspace).exists():
+        raise WorkspaceInUse("An API key is limited to this workspace. Revoke the key first.")
+    try:
+        with transaction.atomic():
+            workspace.delete()
+    except (ProtectedError, IntegrityError) as error:
+        message = "Datasets, jobs, models or other rows are in this workspace; deleted ones count, too."
+        raise WorkspaceInUse(message) from error

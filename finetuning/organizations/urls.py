@@ -1,0 +1,14 @@
+from django.urls import path
+
+from finetuning.organizations import views
+
+app_name = "settings"
+urlpatterns = [
+    path("organization", views.show_organization, name="organization"),
+    path("organization/delete", views.delete_organization, name="delete-organization"),
+    path("workspaces", views.list_workspaces, name="workspaces"),
+    path("workspaces/<uuid:workspace_id>", views.rename_workspace, name="workspace"),
+    path("workspaces/<uuid:workspace_id>/delete", views.delete_workspace, name="delete-workspace"),
+    path("profile", views.show_profile, name="profile"),
+    path("profile/password", views.change_password, name="password"),
+]

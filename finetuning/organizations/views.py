@@ -1,0 +1,134 @@
+"""Settings > Organization, Workspaces and Profile."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from finetuning.errors import Refused
+from finetuning.models import Workspace
+from finetuning.organizations import services
+from finetuning.organizations.forms import DeleteForm, NameForm, ProfileForm
+from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admins_manage
+def show_organization(request: OrganizationRequest) -> HttpResponse:
+    """Name and id; a POST renames it."""
+    organization = request.organization
+    form = NameForm(request.POST if request.method == "POST" else None, initial={"name": organization.name})
+    if form.is_valid():
+        organization.rename(form.cleaned_data["name"], now=timezone.now())
+        messages.success(request, "Saved.")
+        return redirect("settings:organization")
+    context = {"form": form, "delete_form": DeleteForm(auto_id="delete_%s")}
+    return render(request, "finetuning/organization.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@owners_delete
+def delete_organization(request: OrganizationRequest) -> HttpResponse:
+    organization = request.organization
+    form = DeleteForm(request.POST, auto_id="delete_%s")
+    if form.is_valid():
+        try:
+            services.delete_organization(organization, by=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error("name", refusal.message)
+        else:
+            messages.success(request, f"{organization.name} was deleted. Operators can bring it back.")
+            return redirect("finetuning:organizations")
+    context = {"form": NameForm(initial={"name": organization.name}), "delete_form": form}
+    return render(request, "finetuning/organization.html", context, status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admins_manage
+def list_workspaces(request: OrganizationRequest) -> HttpResponse:
+    """All workspaces; a POST adds one."""
+    form = NameForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            workspace = services.create_workspace(request.organization, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error("name", refusal.message)
+        else:
+            messages.success(request, f"The workspace {workspace.name} was added.")
+            return redirect("settings:workspaces")
+    workspaces = request.organization.workspaces.order_by("name", "id")
+    context = {"form": form, "workspaces": list(workspaces)}
+    return render(request, "finetuning/workspaces.html", context, status=422 if form.errors else 200)
+
+
+def _workspace(request: OrganizationRequest, workspace_id: UUID) -> Workspace:
+    workspaces = request.organization.workspaces.select_related("organization")
+    return get_object_or_404(workspaces, pk=workspace_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admins_manage
+def rename_workspace(request: OrganizationRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = _workspace(request, workspace_id)
+    form = NameForm(request.POST if request.method == "POST" else None, initial={"name": workspace.name})
+    if form.is_valid():
+        try:
+            services.rename_workspace(workspace, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error("name", refusal.message)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("settings:workspaces")
+    context = {"form": form, "workspace": _workspace(request, workspace_id)}
+    return render(request, "finetuning/workspace.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@admins_manage
+def delete_workspace(request: OrganizationRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = _workspace(request, workspace_id)
+    try:
+        services.delete_workspace(workspace)
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, f"The workspace {workspace.name} was deleted.")
+    return redirect("settings:workspaces")
+
+
+# One's own name and password belong to no organization, so a viewer may change them.
+@require_http_methods(["GET", "HEAD", "POST"])
+@service_decides
+def show_profile(request: OrganizationRequest) -> HttpResponse:
+    user = request.user
+    form = ProfileForm(
+        request.POST if request.method == "POST" else None, initial={"name": user.get_full_name()}
+    )
+    if form.is_valid():
+        user.rename(form.cleaned_data["name"])
+        messages.success(request, "Saved.")
+        return redirect("settings:profile")
+    context = {"form": form, "password_form": PasswordChangeForm(user)}
+    return render(request, "finetuning/profile.html", context, status=422 if form.errors else 200)
+
+
+@sensitive_post_parameters()
+@require_POST
+@service_decides
+def change_password(request: OrganizationRequest) -> HttpResponse:
+    """Another password. All other sessions and all tokens of the user end; this session goes on."""
+    user = request.user
+    form = PasswordChangeForm(user, request.POST)
+    if form.is_valid():
+        form.save()
+        update_session_auth_hash(request, user)
+        messages.success(request, "Your password is changed. You are signed out everywhere else.")
+        return redirect("settings:profile")
+    context = {"form": ProfileForm(initial={"name": user.get_full_name()}), "password_form": form}
+    return render(request, "finetuning/profile.html", context, status=422)
