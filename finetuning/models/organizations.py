@@ -1,8 +1,9 @@
 """Tenants, their members and their parts."""
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from finetuning.ids import uuid7
 
@@ -64,6 +65,13 @@ class Membership(models.Model):
 
     def has_at_least(self, role: Role) -> bool:
         return Role(self.role).rank >= role.rank
+
+    @transaction.atomic
+    def change_role(self, role: Role) -> None:
+        """Give the member another role, and end the sign-ins to the API that were made with the old one."""
+        self.role = role
+        Membership.objects.filter(pk=self.pk).update(role=role)
+        self.token_families.revoke(timezone.now())
 
 
 class Workspace(models.Model):
