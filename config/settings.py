@@ -30,6 +30,11 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY (50 or more random characters), or DEBUG=true on a laptop.")
 # The first seals provider keys and other secrets at rest, the others still open what they sealed.
 ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", []) or [SECRET_KEY]
+# The first signs the tokens of the API, the others still verify what they signed.
+JWT_KEYS: list[str] = env.list("JWT_KEYS", [])
+if any(len(key) < 32 for key in JWT_KEYS):
+    raise ImproperlyConfigured("Each of JWT_KEYS takes 32 or more random characters; see .env.example.")
+JWT_KEYS = JWT_KEYS or [SECRET_KEY]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 ROOT_URLCONF = "config.urls"
@@ -52,7 +57,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",
     "finetuning",
     "datasets",
     "models_registry",
@@ -232,9 +236,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "finetuning.webhooks.tasks.deliver_due_webhooks",
     )
 }
-CELERY_BEAT_SCHEDULE["finetuning.webhooks.tasks.delete_old_webhook_deliveries"] = {
-    "task": "finetuning.webhooks.tasks.delete_old_webhook_deliveries",
-    "schedule": timedelta(days=1),
+CELERY_BEAT_SCHEDULE |= {
+    name: {"task": name, "schedule": timedelta(days=1)}
+    for name in (
+        "finetuning.tasks.delete_expired_token_families",
+        "finetuning.webhooks.tasks.delete_old_webhook_deliveries",
+    )
 }
 
 # Providers
@@ -282,10 +289,6 @@ REST_FRAMEWORK = {
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "CHECK_REVOKE_TOKEN": True,
-    "UPDATE_LAST_LOGIN": True,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Attune",

@@ -6,8 +6,18 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
+from django.utils import timezone
 
-from finetuning.models import Membership, Organization, ProviderAccount, User, Workspace
+from finetuning.models import (
+    Membership,
+    Organization,
+    ProviderAccount,
+    Role,
+    TokenFamily,
+    TokenFamilyQuerySet,
+    User,
+    Workspace,
+)
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -31,6 +41,12 @@ class UserAdmin(DjangoUserAdmin[User]):
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            # Else they would live again with the user, who may have been deactivated for them.
+            obj.revoke_tokens(timezone.now())
+
 
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
@@ -40,6 +56,11 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     readonly_fields = ("id", "created_at", "updated_at")
     inlines = (MembershipInline,)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        super().save_formset(request, form, formset, change)
+        for membership, _ in formset.changed_objects:
+            membership.change_role(Role(membership.role))
+
 
 @admin.register(Membership)
 class MembershipAdmin(admin.ModelAdmin[Membership]):
@@ -48,6 +69,35 @@ class MembershipAdmin(admin.ModelAdmin[Membership]):
     search_fields = ("user__email", "organization__name")
     list_select_related = ("user", "organization")
     autocomplete_fields = ("user", "organization")
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: Any) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            obj.change_role(Role(obj.role))
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(admin.ModelAdmin[TokenFamily]):
+    list_display = ("id", "membership", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("=id", "membership__user__email", "membership__organization__name")
+    date_hierarchy = "created_at"
+    list_select_related = ("membership__user", "membership__organization")
+    ordering = ("-created_at", "-id")
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: TokenFamily | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: TokenFamily | None = None) -> bool:
+        return False
+
+    @admin.action(description="Revoke: end these sign-ins to the API", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: TokenFamilyQuerySet) -> None:
+        self.message_user(request, f"{queryset.revoke(timezone.now())} sign-ins have ended.")
 
 
 @admin.register(Workspace)

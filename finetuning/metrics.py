@@ -13,6 +13,9 @@ http_request_seconds = Histogram(
 task_seconds = Histogram(
     "attune_task_seconds", "Tasks that ended, well or not.", ["task", "outcome"], buckets=SECONDS
 )
+refresh_token_reuses = Counter(
+    "attune_refresh_token_reuses", "Sign-ins that ended because a refresh token was used twice."
+)
 provider_calls = Counter(
     "attune_provider_calls", "Calls to a provider, by how they ended.", ["kind", "operation", "outcome"]
 )

@@ -1,4 +1,4 @@
-"""Whose request is it. `set_organization` is the one place that sets `request.organization`."""
+"""Whose request is it. `set_membership` is the one place that sets `request.organization`."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -24,18 +24,23 @@ class OrganizationRequest(HttpRequest):
     organization: Organization
 
 
+def set_membership(request: HttpRequest, membership: Membership | None) -> None:
+    """Set `request.membership` and `request.organization`, both to None without a membership."""
+    request.membership = membership  # type: ignore[attr-defined]
+    request.organization = membership.organization if membership else None  # type: ignore[attr-defined]
+
+
 def set_organization(request: HttpRequest, user: User, organization_id: str | None) -> Membership | None:
     """Set `request.membership` and `request.organization` if `user` belongs to that organization.
 
-    `organization_id` comes from the access token or the session; without one, the oldest membership
-    counts. Returns None, and sets both to None, when there is no such membership.
+    `organization_id` comes from the session; without one, the oldest membership counts. Returns None, and
+    sets both to None, when there is no such membership.
     """
     memberships = user.memberships.select_related("organization").order_by("created_at", "id")
     if organization_id is not None:
         memberships = memberships.filter(organization_id=organization_id)
     membership = memberships.first() if user.is_active else None
-    request.membership = membership  # type: ignore[attr-defined]
-    request.organization = membership.organization if membership else None  # type: ignore[attr-defined]
+    set_membership(request, membership)
     return membership
 
 

@@ -67,7 +67,7 @@ def outsider(other_organization):
 
 def api_client(user):
     """A client that sends JSON and an access token for the first organization of `user`."""
-    tokens = issue_tokens(user, user.organizations.first())
+    tokens = issue_tokens(user.memberships.order_by("created_at", "id").first())
     client = APIClient(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
     client.default_format = "json"
     return client

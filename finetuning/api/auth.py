@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth import authenticate
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -98,7 +99,16 @@ class TokenView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """A token pair for the oldest of the user's organizations."""
+        """A token pair for the oldest of the user's organizations: the start of a sign-in.
+
+        Send `access` with every request as `Authorization: Bearer ...`. It is good for ten minutes, in one
+        organization. `refresh` is good for seven days and gets the next pair, so a program that renews at
+        least once a week need not sign in again. Keep it as you would keep a password.
+
+        The sign-in ends, and both tokens answer 401 from the next request on, when it is revoked, when a
+        refresh token is used twice, when the member's role changes or the member is removed, when the user's
+        password changes, and when the user is deactivated or deleted. Then sign in again.
+        """
         given = read_body(SignInSerializer, request)
         user = authenticate(request._request, username=given["email"], password=given["password"])
         if not isinstance(user, User):
@@ -106,7 +116,7 @@ class TokenView(APIView):
         membership = user.memberships.select_related("organization").order_by("created_at", "id").first()
         if membership is None:
             raise NoOrganization("You belong to no organization yet. Ask an administrator to add you.")
-        return Response(tokens.issue_tokens(user, membership.organization))
+        return Response(tokens.issue_tokens(membership))
 
 
 @extend_schema(tags=["auth"], auth=[], request=RefreshSerializer, responses=TokenPairSerializer)
@@ -116,7 +126,16 @@ class TokenRefreshView(APIView):
 
     @extend_schema(summary="Renew a token pair", examples=[REFRESH, PAIR])
     def post(self, request: Request) -> Response:
-        """A new pair; the refresh token that was sent is used up."""
+        """A new pair of the same sign-in; the refresh token that was sent is used up.
+
+        Use each refresh token once. A second use, at the same time or later, answers 401
+        `refresh_token_invalid` **and ends the sign-in**: the pair that the first use got is refused from then
+        on, its access token too. One of the two senders may have stolen the token, and only signing in again
+        tells which. So let one thread or process renew for all that share a sign-in, or give each its own.
+        When the answer to a renewal got lost on the way, sign in again.
+
+        A renewal ends no access token: the one before stays good until it expires.
+        """
         return Response(tokens.rotate_tokens(read_body(RefreshSerializer, request)["refresh"]))
 
 
@@ -125,10 +144,30 @@ class TokenRevokeView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(summary="Revoke a refresh token", examples=[REFRESH])
+    @extend_schema(summary="Sign out", examples=[REFRESH])
     def post(self, request: Request) -> Response:
-        """Sign out: the refresh token becomes useless, access tokens run out within minutes."""
+        """End the sign-in that the refresh token came of: all its refresh and access tokens, at once.
+
+        A refresh token that was used before does it too, and to end what has ended answers 204 again. Other
+        sign-ins of the user, and the web pages, stay signed in.
+        """
         tokens.revoke_tokens(read_body(RefreshSerializer, request)["refresh"])
+        return Response(status=204)
+
+
+@extend_schema(tags=["auth"], request=None, responses={204: None})
+class TokenRevokeAllView(APIView):
+    # A sign-in is the user's own, so a viewer may end theirs.
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(summary="Sign out everywhere")
+    def post(self, request: Request) -> Response:
+        """End all your sign-ins to the API, in every organization: the one that asks, too.
+
+        For when a token fell into other hands. API keys belong to an organization and go on. The web pages
+        stay signed in; a change of the password signs them out.
+        """
+        request.user.revoke_tokens(timezone.now())
         return Response(status=204)
 
 
@@ -157,10 +196,13 @@ class SwitchOrganizationView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """A token pair for another organization of the same user."""
+        """A token pair for another organization of the same user: a sign-in of its own.
+
+        The pair that asked stays good. Revoke it if you need it no more.
+        """
         organization_id = read_body(SwitchOrganizationSerializer, request)["organization_id"]
-        memberships = request.user.memberships.select_related("organization")  # type: ignore[union-attr]
+        memberships = request.user.memberships.select_related("organization")
         membership = memberships.filter(organization_id=organization_id).first()
         if membership is None:
             raise UnknownOrganization("There is no such organization.", pointer="/organizationId")
-        return Response(tokens.issue_tokens(request.user, membership.organization))  # type: ignore[arg-type]
+        return Response(tokens.issue_tokens(membership))

@@ -1,15 +1,36 @@
-"""Token pairs: a short access token for one organization, and a refresh token that is good once."""
+"""Token pairs: a short access token for one organization, and a refresh token that is good once.
 
-from typing import TypedDict
+Each pair belongs to a TokenFamily, which is one sign-in. Both tokens carry its id and live no longer than it.
+"""
 
-from django.contrib.auth.models import update_last_login
+import logging
+from typing import TypedDict, TypeVar
+from uuid import UUID
+
+import rest_framework_simplejwt.tokens as simplejwt
+from django.db import IntegrityError
+from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import RefreshToken
-from rest_framework_simplejwt.utils import get_md5_hash_password
+from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
 
-from finetuning.api.authentication import ORGANIZATION_CLAIM, claimed_id
-from finetuning.models import Membership, Organization, User
+from finetuning.api.token_signing import KEY_RING
+from finetuning.metrics import refresh_token_reuses
+from finetuning.models import Membership, TokenFamily
+
+logger = logging.getLogger(__name__)
+
+FAMILY_CLAIM = "family_id"
+ORGANIZATION_CLAIM = "organization_id"
+
+
+class AccessToken(simplejwt.AccessToken):
+    _token_backend = KEY_RING
+
+
+class RefreshToken(simplejwt.RefreshToken):
+    _token_backend = KEY_RING
+    access_token_class = AccessToken
 
 
 class SignInRefused(APIException):
@@ -31,51 +52,118 @@ class TokenPair(TypedDict):
     refresh: str
 
 
-def issue_tokens(user: User, organization: Organization) -> TokenPair:
-    """A new pair for `user` in `organization`; that they belong together is the caller's business."""
-    refresh = RefreshToken.for_user(user)
-    refresh[ORGANIZATION_CLAIM] = str(organization.pk)
-    update_last_login(None, user)  # type: ignore[arg-type]
-    return {"access": str(refresh.access_token), "refresh": str(refresh)}
+T = TypeVar("T", AccessToken, RefreshToken)
+
+
+def read_token(kind: type[T], encoded: str | bytes) -> T:
+    """The token, if it is of that kind and its signature and times are right. Raises TokenError."""
+    try:
+        return kind(encoded)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError) as error:
+        # A time or an id of a type or size that the package does not expect.
+        raise TokenError("The token is not valid.") from error
+
+
+def find_family(token: AccessToken | RefreshToken) -> TokenFamily | None:
+    """The living sign-in that the token came of, with its membership, user and organization: one query.
+
+    None when it has ended, when the user was deactivated or has another password, or when there is none.
+    """
+    family_id = _uuid(token, FAMILY_CLAIM)
+    if family_id is None:
+        return None
+    families = TokenFamily.objects.living(timezone.now()).select_related(
+        "membership__user", "membership__organization"
+    )
+    family = families.filter(
+        pk=family_id, membership__user__is_active=True, membership__organization__deleted_at=None
+    ).first()
+    return family if family and _claims_of(family.membership).items() <= token.payload.items() else None
+
+
+def issue_tokens(membership: Membership) -> TokenPair:
+    """Sign the user in to the organization: the first pair of a new family.
+
+    Raises SignInRefused when the membership was deleted a moment ago.
+    """
+    refresh = _refresh_token(membership)
+    try:
+        family = membership.token_families.create(
+            jti=UUID(refresh["jti"]), expires_at=datetime_from_epoch(refresh["exp"])
+        )
+    except IntegrityError as error:
+        raise SignInRefused from error
+    membership.user.record_sign_in(timezone.now())
+    return _pair(refresh, family)
 
 
 def rotate_tokens(encoded: str) -> TokenPair:
-    """A new pair for a refresh token, which is used up by that.
+    """The next pair for a refresh token, which is used up by that.
 
-    Raises RefreshRefused, also when the user is gone, deactivated, no member any more, or has another
-    password, and for all but one of several requests with the same token.
+    Raises RefreshRefused, also for all but one of several requests with the same token. To use a token twice
+    ends the family, what the first use got included: one of the two had stolen it, and nobody knows which.
     """
-    refresh = _read(encoded)
-    membership = _membership(refresh)
-    if membership is None:
+    used = _read_refresh(encoded)
+    family, jti = find_family(used), _uuid(used, "jti")
+    if family is None or jti is None:
         raise RefreshRefused
-    _, is_first_use = refresh.blacklist()  # type: ignore[misc]
-    if not is_first_use:
+    refresh, now = _refresh_token(family.membership), timezone.now()
+    if not family.rotate(
+        used=jti, successor=UUID(refresh["jti"]), expires_at=datetime_from_epoch(refresh["exp"]), now=now
+    ):
+        _end_reused(family)
         raise RefreshRefused
-    return issue_tokens(membership.user, membership.organization)
+    return _pair(refresh, family)
 
 
 def revoke_tokens(encoded: str) -> None:
-    """Make the refresh token useless; that it is so already is no error. Raises RefreshRefused."""
-    _read(encoded).blacklist()
+    """End the sign-in that the refresh token came of, if it has not ended. Raises RefreshRefused."""
+    family_id = _uuid(_read_refresh(encoded), FAMILY_CLAIM)
+    if family_id is None:
+        raise RefreshRefused
+    TokenFamily.objects.filter(pk=family_id).revoke(timezone.now())
 
 
-def _read(encoded: str) -> RefreshToken:
+def _read_refresh(encoded: str) -> RefreshToken:
     try:
-        return RefreshToken(encoded)  # type: ignore[arg-type]
-    except (TokenError, ValueError, TypeError, KeyError, OverflowError) as error:
+        return read_token(RefreshToken, encoded)
+    except TokenError as error:
         raise RefreshRefused from error
 
 
-def _membership(refresh: RefreshToken) -> Membership | None:
-    """The membership that the token stands for, if it still counts."""
-    user_id, organization_id = claimed_id(refresh, "user_id"), claimed_id(refresh, ORGANIZATION_CLAIM)
-    if user_id is None or organization_id is None:
+def _claims_of(membership: Membership) -> dict[str, str]:
+    """What both tokens of a pair say of whom they are for; a new password changes it."""
+    return {
+        "user_id": str(membership.user_id),
+        ORGANIZATION_CLAIM: str(membership.organization_id),
+        "hash_password": get_md5_hash_password(membership.user.password),
+    }
+
+
+def _refresh_token(membership: Membership) -> RefreshToken:
+    refresh = RefreshToken()
+    refresh.payload.update(_claims_of(membership))
+    return refresh
+
+
+def _pair(refresh: RefreshToken, family: TokenFamily) -> TokenPair:
+    refresh[FAMILY_CLAIM] = str(family.pk)
+    return {"access": str(refresh.access_token), "refresh": str(refresh)}
+
+
+def _end_reused(family: TokenFamily) -> None:
+    if TokenFamily.objects.filter(pk=family.pk).revoke(timezone.now()):
+        refresh_token_reuses.inc()
+        logger.warning(
+            "a refresh token was used twice: sign-in %s of user %s has ended",
+            family.pk,
+            family.membership.user_id,
+        )
+
+
+def _uuid(token: AccessToken | RefreshToken, claim: str) -> UUID | None:
+    """The UUID in that claim of the token; None when there is none."""
+    try:
+        return UUID(token[claim])
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    memberships = Membership.objects.select_related("user", "organization")
-    membership = memberships.filter(
-        user_id=user_id, user__is_active=True, organization_id=organization_id
-    ).first()
-    if membership and refresh.get("hash_password") == get_md5_hash_password(membership.user.password):
-        return membership
-    return None

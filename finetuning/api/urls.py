@@ -17,6 +17,7 @@ urlpatterns = [
     path("auth/token", auth.TokenView.as_view(), name="token"),
     path("auth/token/refresh", auth.TokenRefreshView.as_view(), name="token-refresh"),
     path("auth/token/revoke", auth.TokenRevokeView.as_view(), name="token-revoke"),
+    path("auth/token/revoke-all", auth.TokenRevokeAllView.as_view(), name="token-revoke-all"),
     path("auth/me", auth.MeView.as_view(), name="me"),
     path("auth/switch-organization", auth.SwitchOrganizationView.as_view(), name="switch-organization"),
     path("auth/accept-invitation", AcceptInvitationView.as_view(), name="accept-invitation"),

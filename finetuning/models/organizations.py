@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from finetuning.errors import NotFound
 from finetuning.ids import uuid7
@@ -106,9 +107,12 @@ class Membership(models.Model):
     def has_at_least(self, role: Role) -> bool:
         return Role(self.role).rank >= role.rank
 
+    @transaction.atomic
     def change_role(self, role: Role) -> None:
-        Membership.objects.filter(pk=self.pk).update(role=role)
+        """Give the member another role, and end the sign-ins to the API that were made with the old one."""
         self.role = role
+        Membership.objects.filter(pk=self.pk).update(role=role)
+        self.token_families.revoke(timezone.now())
 
     @property
     def may_manage(self) -> bool:

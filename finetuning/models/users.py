@@ -1,5 +1,6 @@
 """People."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -8,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from finetuning.ids import uuid7
+from finetuning.models.tokens import TokenFamily
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -59,3 +61,10 @@ class User(AbstractUser):
     @property
     def display_name(self) -> str:
         return self.get_full_name() or self.email
+
+    def record_sign_in(self, now: datetime) -> None:
+        User.objects.filter(pk=self.pk).update(last_login=now)
+
+    def revoke_tokens(self, now: datetime) -> None:
+        """End all sign-ins to the API, in every organization. Sign-ins to the web pages stay."""
+        TokenFamily.objects.filter(membership__user=self).revoke(now)

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ class _Api:
     def __init__(self, url: str, owner: Membership) -> None:
         self.owner = owner
         self.client = httpx2.Client(base_url=url, timeout=120, trust_env=False)
+        self._sign_in()
 
     def __enter__(self) -> "_Api":
         return self
@@ -137,12 +139,15 @@ class _Api:
             files = {"file": (path.name, file, media_type)}
             return self._send("POST", "datasets", data={"name": path.stem[:200]}, files=files)
 
+    def _sign_in(self) -> None:
+        self.client.headers["Authorization"] = f"Bearer {issue_tokens(self.owner)['access']}"
+
     def _send(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        access = issue_tokens(self.owner.user, self.owner.organization)["access"]
         try:
-            response = self.client.request(
-                method, f"/api/fine-tuning/{path}", headers={"Authorization": f"Bearer {access}"}, **body
-            )
+            response = self.client.request(method, f"/api/fine-tuning/{path}", **body)
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                self._sign_in()
+                response = self.client.request(method, f"/api/fine-tuning/{path}", **body)
         except httpx2.HTTPError as error:
             raise CommandError(
                 f"{self.client.base_url} does not answer ({error}). Start it first: make run"

@@ -1,0 +1,12 @@
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from finetuning.models import TokenFamily
+
+
+@shared_task
+def delete_expired_token_families(**_: Any) -> None:
+    """Without its row a token is refused too, so an expired family is of no use to anybody."""
+    TokenFamily.objects.filter(expires_at__lte=timezone.now()).delete()
