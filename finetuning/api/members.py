@@ -89,8 +89,9 @@ class MemberViewSet(OrganizationViewSet):
     def partial_update(self, request: Request, pk: str) -> Response:
         """Takes the role admin, and acts at once. Only owners make and unmake owners; one owner always stays:
         else 409 `last_owner`."""
+        member = self.get_object()
         role = Role(_whole_input(self)["role"])
-        member = services.change_member_role(self.get_object(), by=membership_of(request), role=role)
+        services.change_member_role(member, by=membership_of(request), role=role)
         return Response(MemberSerializer(member).data)
 
     @extend_schema(summary="Remove a member", responses={204: None})
