@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from finetuning.models import (
+    Invitation,
     Membership,
     Organization,
     ProviderAccount,
@@ -50,11 +52,21 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
-    list_display = ("name", "id", "created_at")
+    list_display = ("name", "id", "created_at", "deleted_at")
+    list_filter = (("deleted_at", admin.EmptyFieldListFilter),)
     search_fields = ("name", "id")
     date_hierarchy = "created_at"
-    readonly_fields = ("id", "created_at", "updated_at")
+    readonly_fields = ("id", "created_at", "updated_at", "deleted_at")
     inlines = (MembershipInline,)
+    actions = ("restore",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        return Organization.with_deleted.all()
+
+    @admin.action(description="Restore deleted organizations")
+    def restore(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        restored = queryset.update(deleted_at=None)
+        self.message_user(request, f"{restored} organizations restored. Cancelled jobs stay cancelled.")
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         super().save_formset(request, form, formset, change)
@@ -98,6 +110,26 @@ class TokenFamilyAdmin(admin.ModelAdmin[TokenFamily]):
     @admin.action(description="Revoke: end these sign-ins to the API", permissions=["view"])
     def revoke(self, request: HttpRequest, queryset: TokenFamilyQuerySet) -> None:
         self.message_user(request, f"{queryset.revoke(timezone.now())} sign-ins have ended.")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(admin.ModelAdmin[Invitation]):
+    list_display = ("email", "organization", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
+    list_filter = (
+        "role",
+        ("accepted_at", admin.EmptyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("email", "organization__name")
+    date_hierarchy = "created_at"
+    list_select_related = ("organization",)
+
+    # Only the product knows the token, so nothing can be added or changed here.
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        return False
 
 
 @admin.register(Workspace)
@@ -144,12 +176,13 @@ class ProviderAccountAdmin(admin.ModelAdmin[ProviderAccount]):
         "api_key_last_four",
         "is_default",
         "is_enabled",
+        "last_checked_at",
     )
     list_filter = ("kind", "is_enabled")
     search_fields = ("name", "id", "organization__name", "base_url")
     list_select_related = ("organization",)
     autocomplete_fields = ("organization",)
-    readonly_fields = ("api_key_last_four", "created_at", "updated_at")
+    readonly_fields = ("api_key_last_four", "last_checked_at", "last_error", "created_at", "updated_at")
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: Any) -> None:
         if form.cleaned_data["api_key"]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from finetuning.models import Membership, Organization, Role, User
 
 SESSION_KEY = "organization_id"
-NOBODYS = "You belong to no organization. Ask an administrator to invite you, or found one at /organizations."
+NO_MEMBER = "You belong to no organization. Ask an admin to invite you, or create one at /organizations."
 
 P = ParamSpec("P")
 
@@ -78,7 +78,7 @@ def _changes_take(
         def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             membership = cast("Membership | None", getattr(request, "membership", None))
             if membership is None:
-                raise PermissionDenied(NOBODYS)
+                raise PermissionDenied(NO_MEMBER)
             if request.method not in ("GET", "HEAD") and not membership.has_at_least(role):
                 raise PermissionDenied(role.refusal)
             return view(cast(OrganizationRequest, request), *args, **kwargs)

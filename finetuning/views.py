@@ -33,16 +33,16 @@ def dashboard(request: OrganizationRequest) -> HttpResponse:
     return render(request, "finetuning/dashboard.html", context)
 
 
-# Somebody who belongs to no organization can found one here.
+# Somebody who belongs to no organization can create one here.
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def list_organizations(request: HttpRequest) -> HttpResponse:
-    """All organizations of the user, to change from one to another; a POST founds one more."""
+    """All organizations of the user, to change from one to another; a POST creates one more."""
     user = cast(User, request.user)
     form = NameForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            organization = services.found_organization(by=user, **form.cleaned_data)
+            organization = services.add_organization(by=user, **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, refusal.message)
         else:

@@ -9,13 +9,13 @@ ADVICE = {
     "invalid_training_file": BAD_FILE,
     "invalid_file_format": BAD_FILE,
     "invalid_n_examples": "Add examples until there are at least ten, then start again.",
-    "provider_key_refused": "The provider does not take the account's API key. Ask an operator to enter a "
+    "provider_key_refused": "The provider does not take the account's API key. Ask an admin to enter a "
     "valid one, then start again.",
-    "provider_key_missing": "The provider account has no API key. Ask an operator to enter it, then start "
+    "provider_key_missing": "The provider account has no API key. Ask an admin to enter it, then start "
     "again.",
-    "provider_key_unreadable": "Ask an operator to enter the provider account's API key again.",
-    "provider_address_missing": "Ask an operator to enter the provider account's address.",
-    "provider_account_invalid": "Ask an operator to check the provider account's address and key.",
+    "provider_key_unreadable": "Ask an admin to enter the provider account's API key again.",
+    "provider_address_missing": "Ask an admin to enter the provider account's address.",
+    "provider_account_invalid": "Ask an admin to check the provider account's address and key.",
     "sandbox_not_configured": "Ask an operator to start the sandbox and to set its address.",
     "model_not_found": "The provider does not offer this base model to your account. Choose another one.",
     "insufficient_quota": NO_CREDIT,

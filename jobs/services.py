@@ -131,7 +131,7 @@ def find_provider_account(organization: Organization, name: str) -> ProviderAcco
     """The enabled account called `name`, or the default one. Raises NoProviderAccount, UnknownProvider."""
     accounts = {account.name: account for account in organization.provider_accounts.enabled()}
     if not accounts:
-        raise NoProviderAccount("No provider is set up for this organization. Ask an operator to add one.")
+        raise NoProviderAccount("No provider is set up for this organization. Ask an admin to add one.")
     if not name:
         return next(iter(accounts.values()))
     if name not in accounts:

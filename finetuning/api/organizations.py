@@ -81,13 +81,13 @@ class OrganizationsViewSet(OrganizationViewSet):
     input_serializers = {"create": NameSerializer}
 
     @extend_schema(
-        summary="Found another organization",
+        summary="Create an organization",
         request=NameSerializer,
         responses={201: OrganizationDetailSerializer},
     )
     def create(self, request: Request) -> Response:
         """You are its owner, of at most 10. `POST /api/auth/switch-organization` gives tokens for it."""
-        organization = services.found_organization(by=request.user, **self.valid_input())
+        organization = services.add_organization(by=request.user, **self.valid_input())
         return Response(OrganizationDetailSerializer(organization).data, status=201)
 
 

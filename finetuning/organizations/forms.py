@@ -1,6 +1,9 @@
 """What the pages ask about an organization, its workspaces and the person."""
 
+from typing import Any
+
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
 
 
 class NameForm(forms.Form):
@@ -20,3 +23,11 @@ class ProfileForm(forms.Form):
     name = forms.CharField(
         label="Your name", max_length=150, required=False, widget=forms.TextInput({"autocomplete": "name"})
     )
+
+
+class PasswordForm(PasswordChangeForm):
+    """Django's, on a page that has another form before it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["old_password"].widget.attrs["autofocus"]

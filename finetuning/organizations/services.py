@@ -31,7 +31,7 @@ class WorkspaceInUse(Conflict):
 
 
 @transaction.atomic
-def found_organization(*, name: str, by: User) -> Organization:
+def add_organization(*, name: str, by: User) -> Organization:
     """One more organization, owned by `by`. Raises TooManyOrganizations."""
     User.objects.select_for_update(no_key=True).get(pk=by.pk)
     if by.memberships.filter(role=Role.OWNER).count() >= MAX_OWNED_ORGANIZATIONS:

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from finetuning.errors import Refused
 from finetuning.models import Workspace
 from finetuning.organizations import services
-from finetuning.organizations.forms import DeleteForm, NameForm, ProfileForm
+from finetuning.organizations.forms import DeleteForm, NameForm, PasswordForm, ProfileForm
 from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
 
 
@@ -114,7 +113,7 @@ def show_profile(request: OrganizationRequest) -> HttpResponse:
         user.rename(form.cleaned_data["name"])
         messages.success(request, "Saved.")
         return redirect("settings:profile")
-    context = {"form": form, "password_form": PasswordChangeForm(user)}
+    context = {"form": form, "password_form": PasswordForm(user)}
     return render(request, "finetuning/profile.html", context, status=422 if form.errors else 200)
 
 
@@ -124,7 +123,7 @@ def show_profile(request: OrganizationRequest) -> HttpResponse:
 def change_password(request: OrganizationRequest) -> HttpResponse:
     """Another password. All other sessions and all tokens of the user end; this session goes on."""
     user = request.user
-    form = PasswordChangeForm(user, request.POST)
+    form = PasswordForm(user, request.POST)
     if form.is_valid():
         form.save()
         update_session_auth_hash(request, user)

@@ -27,6 +27,8 @@ class AccountForm(forms.Form):
         max_length=1000,
         required=False,
         widget=forms.PasswordInput({"autocomplete": "off"}),
+        help_text="Stored encrypted and never shown again. A saved key stays when you leave this empty; "
+        "another address takes the key again.",
     )
     base_models = forms.CharField(
         label="Further base models",

@@ -1,9 +1,9 @@
-"""Every page that a member can open, by the name of its picture."""
+"""Every page, by the name of its picture. Those of PUBLIC are looked at before anybody has signed in."""
 
 from django.urls import reverse
 
+PUBLIC = ("sign-in", "invitation", "invitation-invalid")
 PAGES = {
-    "sign-in": ("login", None),
     "dashboard": ("finetuning:dashboard", None),
     "organizations": ("finetuning:organizations", None),
     "datasets": ("datasets:list", None),
@@ -27,12 +27,26 @@ PAGES = {
     "webhook-new": ("webhooks:new", None),
     "webhook": ("webhooks:detail", "endpoint"),
     "webhook-edit": ("webhooks:edit", "endpoint"),
+    "settings": ("settings:organization", None),
+    "members": ("members:list", None),
+    "workspaces": ("settings:workspaces", None),
+    "workspace": ("settings:workspace", "workspace"),
+    "provider-accounts": ("provider_accounts:list", None),
+    "provider-account-new": ("provider_accounts:new", None),
+    "provider-account": ("provider_accounts:detail", "account"),
+    "keys": ("keys:list", None),
+    "profile": ("settings:profile", None),
 }
 
 
 def addresses(world):
     """The address of each page, by its name; `world` is what build_world made."""
-    found = {
+    public = {
+        "sign-in": reverse("login"),
+        "invitation": reverse("invitation", args=[world["token"]]),
+        "invitation-invalid": reverse("invitation", args=["unknown"]),
+    }
+    found = public | {
         name: reverse(route, args=[world[row].pk] if row else None) for name, (route, row) in PAGES.items()
     }
     chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from datasets import reading
 from datasets import services as datasets
-from finetuning.models import WebhookEndpoint
+from finetuning.members import invitations
+from finetuning.models import ProviderAccount, Role, User, WebhookEndpoint
 from finetuning.models.webhooks import MANY_FAILURES
 from jobs import services as jobs
 from models_registry import services as registry
@@ -38,10 +39,38 @@ def build_world(organization, user, sandbox):
     model = done.fine_tuned_model
     registry.deploy_model(model, agent_id="support-bot")
     registry.record_usage(model, requests=128, prompt_tokens=40_960, completion_tokens=12_288, latency_ms=410)
+    user.memberships.update(role=Role.OWNER)
     return {
+        **add_colleagues(organization, user),
         **{"dataset": support, "invalid_dataset": mistakes, "waiting_dataset": waiting, "model": model},
         **{"endpoint": endpoint, "delivery": endpoint.deliveries.newest_first().last()},
         **{"job": done, "cancelled_job": cancelled, "running_job": running, "pending_job": pending},
+    }
+
+
+def add_colleagues(organization, user):
+    """Somebody of each role, one who is invited, a workspace, and an account whose key was refused."""
+    for role in Role:
+        person = User.objects.create_user(f"{role}@example.com", first_name=f"{role.label} Example")
+        person.memberships.create(organization=organization, role=role)
+    _, token = invitations.invite_member(
+        organization, by=user.memberships.get(), email="ada@example.com", role=Role.ADMIN, page=""
+    )
+    account = ProviderAccount(
+        organization=organization,
+        name="nebius",
+        kind=ProviderAccount.Kind.COMPATIBLE,
+        base_url="https://api.tokenfactory.nebius.com/v1",
+        base_models=["Qwen/Qwen3-32B"],
+    )
+    account.set_api_key("sk-no-good-4x9Q")
+    account.save()
+    account.record_check(now=timezone.now(), error="Incorrect API key provided.")
+    organization.api_keys.issue(name="Help desk", created_by=user)
+    return {
+        "token": token,
+        "account": account,
+        "workspace": organization.workspaces.create(name="Support team"),
     }
 
 
