@@ -136,6 +136,7 @@ class Job(OrganizationOwned):
             ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="jobs_organization_and_id"),
             models.UniqueConstraint(
                 fields=["provider_account", "provider_job_id"], name="jobs_provider_job_unique"
             ),

@@ -90,6 +90,7 @@ class FineTunedModel(OrganizationOwned):
         db_table = "fine_tuned_models"
         indexes = [models.Index(fields=["organization", "-created_at", "-id"], name="models_newest")]
         constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="models_organization_and_id"),
             models.UniqueConstraint(
                 fields=["provider_account", "provider_model_id"], name="models_provider_model_unique"
             ),
