@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from django.core.files import File
 from django.db import models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
-from django.db.models.functions import Cast, Coalesce, Least
+from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Cast, Least
 from django.utils import timezone
 
 from finetuning.ids import uuid7
-from finetuning.models import Organization, OrganizationOwned
+from finetuning.models import Organization, OrganizationOwned, Workspace
 from finetuning.webhooks.events import announce
 
 
@@ -24,21 +24,6 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         """Datasets whose file waits to be read, or whose reader has died."""
         return self.filter(next_check_at__lte=now).order_by("next_check_at", "id")
 
-    def totals(self) -> dict[str, int]:
-        """`{totalDatasets: 3, ...}` as numbers named in snake_case; see `TOTALS`."""
-        return self.aggregate(
-            total_datasets=Count("id"),
-            validated_datasets=Count("id", filter=Q(status=Dataset.Status.VALID)),
-            invalid_datasets=Count("id", filter=Q(status=Dataset.Status.INVALID)),
-            total_examples=Coalesce(Sum("total_examples"), 0),
-            total_tokens=Coalesce(Sum("total_tokens"), 0),
-            total_size_bytes=Coalesce(Sum("file_size_bytes"), 0),
-        )
-
-    def counts_by(self, column: str) -> dict[str, int]:
-        """How many datasets there are for each value of `column`."""
-        return dict(self.order_by(column).values_list(column).annotate(Count("id")))
-
 
 class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ignore[misc]
     """Deleted datasets are reached by nobody through `organization.datasets`."""
@@ -46,6 +31,21 @@ class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ig
     def get_queryset(self) -> DatasetQuerySet:
         alive: DatasetQuerySet = super().get_queryset().filter(deleted_at=None)
         return alive
+
+    def totals(self, *, workspace: Workspace | None = None) -> dict[str, Any]:
+        """Numbers of `organization.datasets`, or of those in one workspace."""
+        sums = self.instance.stat_changes.sums("datasets", workspace=workspace)
+        by_status = sums["status"]
+        return {
+            "total_datasets": by_status.total(),
+            "validated_datasets": by_status[Dataset.Status.VALID],
+            "invalid_datasets": by_status[Dataset.Status.INVALID],
+            "total_examples": sums["examples"][""],
+            "total_tokens": sums["tokens"][""],
+            "total_size_bytes": sums["size_bytes"][""],
+            "by_format": dict(sums["format"]),
+            "by_source": dict(sums["source"]),
+        }
 
 
 def _storage_path(dataset: "Dataset", file_name: str) -> str:
@@ -286,6 +286,11 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
 class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  # type: ignore[misc]
     """On the manager, not on the QuerySet: only there `create` fills in the organization."""
+
+    def total(self) -> int:
+        """How many `organization.conversations` there are."""
+        total: int = self.instance.stat_changes.sums("conversations")["recorded"][""]
+        return total
 
     def record(self, *, messages: list[dict[str, Any]], **columns: Any) -> tuple["Conversation", bool]:
         """Keep a conversation, and say whether it is new.

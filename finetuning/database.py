@@ -1,4 +1,6 @@
-"""What migrations say in SQL, because Django has no words for it. See docs/decisions/0005."""
+"""What migrations say in SQL, because Django has no words for it. See docs/decisions/0005 and 0006."""
+
+from collections.abc import Sequence
 
 from django.db.migrations.operations import RunSQL
 
@@ -61,4 +63,48 @@ def same_organization_as(table: str, owner: tuple[str, str], column: str, target
             EXECUTE FUNCTION {name}();
         """,
         f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}();",
+    )
+
+
+def counted(table: str, *, subject: str, counts: str, only_if: str, columns: Sequence[str]) -> RunSQL:
+    """Keep the numbers of `table` in `stat_changes`, under `subject`, whoever writes its rows and how.
+
+    `counts` are rows of (measure, key, amount): what the one row `$1` adds to the numbers, `only_if` that
+    holds for it. `columns` are those that both read and that may change.
+    """
+    name = f"{table}_counts"
+    number = "organization_id, workspace_id, subject, measure, key"
+    return RunSQL(
+        f"""
+        CREATE FUNCTION {name}({table}) RETURNS TABLE (measure text, key text, amount numeric)
+        LANGUAGE sql STABLE AS $$
+            SELECT counts.measure, counts.key, counts.amount::numeric
+            FROM (VALUES {counts}) counts (measure, key, amount) WHERE counts.amount <> 0 AND {only_if}
+        $$;
+        CREATE FUNCTION {name}_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO stat_changes ({number}, amount)
+            SELECT {number}, sum(amount) FROM (
+                SELECT OLD.organization_id, OLD.workspace_id, '{subject}' AS subject, measure, key,
+                    -amount AS amount
+                FROM {name}(OLD) WHERE TG_OP <> 'INSERT'
+                UNION ALL
+                SELECT NEW.organization_id, NEW.workspace_id, '{subject}', measure, key, amount
+                FROM {name}(NEW) WHERE TG_OP <> 'DELETE'
+            ) change
+            GROUP BY {number} HAVING sum(amount) <> 0;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER {name} AFTER INSERT OR DELETE OR UPDATE OF {", ".join(columns)} ON {table}
+            FOR EACH ROW EXECUTE FUNCTION {name}_change();
+        INSERT INTO stat_changes ({number}, amount)
+            SELECT organization_id, workspace_id, '{subject}', measure, key, sum(amount)
+            FROM {table}, {name}({table}) GROUP BY organization_id, workspace_id, measure, key;
+        """,  # noqa: S608 - names from migrations
+        f"""
+        DROP TRIGGER {name} ON {table};
+        DROP FUNCTION {name}_change();
+        DROP FUNCTION {name}({table});
+        DELETE FROM stat_changes WHERE subject = '{subject}';
+        """,  # noqa: S608
     )

@@ -5,6 +5,7 @@ A package by topic; Django looks for an app's models in this module, so it names
 
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
+from finetuning.models.stats import StatChange, StatChangeQuerySet
 from finetuning.models.users import User, UserManager
 from finetuning.models.webhooks import (
     WebhookDelivery,
@@ -20,6 +21,8 @@ __all__ = [
     "ProviderAccount",
     "ProviderAccountQuerySet",
     "Role",
+    "StatChange",
+    "StatChangeQuerySet",
     "User",
     "UserManager",
     "WebhookDelivery",

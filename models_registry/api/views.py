@@ -67,14 +67,9 @@ class FineTunedModelViewSet(OrganizationViewSet):
     )
     @action(detail=False, pagination_class=None)
     def stats(self, request: Request) -> Response:
-        models = self.organization.fine_tuned_models.filter(
-            **self.valid_query(shapes.ModelStatsFilterSerializer)
-        )
-        numbers = models.totals() | {
-            "by_provider": models.counts_by("provider_account__name"),
-            "by_base_model": models.counts_by("base_model"),
-        }
-        return Response(shapes.ModelStatsSerializer(numbers).data)
+        filters = self.valid_query(shapes.ModelStatsFilterSerializer)
+        totals = self.organization.fine_tuned_models.totals(**filters)
+        return Response(shapes.ModelStatsSerializer(totals).data)
 
     @extend_schema(
         summary="Deploy a model", request=shapes.AgentSerializer, responses=shapes.FineTunedModelSerializer
