@@ -141,7 +141,25 @@ class Job(OrganizationOwned):
         db_table = "fine_tuning_jobs"
         indexes = [
             models.Index(fields=["organization", "-created_at", "-id"], name="jobs_newest"),
-            models.Index(fields=["organization", "status"], name="jobs_by_status"),
+            models.Index(fields=["organization", "status", "-created_at", "-id"], name="jobs_by_status"),
+            models.Index(fields=["dataset", "-created_at", "-id"], name="jobs_of_dataset"),
+            models.Index(
+                fields=["dataset", "status", "-created_at", "-id"], name="jobs_of_dataset_by_status"
+            ),
+            models.Index(fields=["workspace", "-created_at", "-id"], name="jobs_of_workspace"),
+            models.Index(
+                fields=["workspace", "status", "-created_at", "-id"], name="jobs_of_workspace_by_status"
+            ),
+            models.Index(
+                fields=["organization", "-completed_at", "-id"],
+                name="jobs_latest_completed",
+                condition=Q(completed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "-cancelled_at", "-id"],
+                name="jobs_latest_cancelled",
+                condition=Q(cancelled_at__isnull=False),
+            ),
             models.Index(
                 fields=["next_check_at", "id"], name="jobs_due", condition=Q(next_check_at__isnull=False)
             ),

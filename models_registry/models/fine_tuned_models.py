@@ -10,6 +10,8 @@ from django.db.models.functions import Coalesce
 from finetuning.models import Organization, OrganizationOwned, ProviderAccount, Workspace
 from finetuning.webhooks.events import announce
 
+ALIVE = Q(deleted_at__isnull=True)
+
 
 class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
     def deployed(self) -> Self:
@@ -88,7 +90,33 @@ class FineTunedModel(OrganizationOwned):
 
     class Meta:
         db_table = "fine_tuned_models"
-        indexes = [models.Index(fields=["organization", "-created_at", "-id"], name="models_newest")]
+        indexes = [
+            models.Index(
+                fields=["organization", "-created_at", "-id"],
+                name="models_newest",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["organization", "status", "-created_at", "-id"],
+                name="models_by_status",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["organization", "deployed", "-created_at", "-id"],
+                name="models_by_deployed",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["workspace", "-created_at", "-id"],
+                name="models_of_workspace",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["organization", "-deployed_at", "-id"],
+                name="models_latest_deployed",
+                condition=ALIVE & Q(deployed_at__isnull=False),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="models_organization_and_id"),
             models.UniqueConstraint(
