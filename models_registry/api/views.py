@@ -6,6 +6,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from finetuning.api.serializers import represent
 from finetuning.api.views import OrganizationViewSet
 from models_registry import services
 from models_registry.api import serializers as shapes
@@ -99,4 +100,4 @@ class FineTunedModelViewSet(OrganizationViewSet):
         return self._answer(services.record_usage(self.get_object(), **self.valid_input()))
 
     def _answer(self, model: FineTunedModel) -> Response:
-        return Response(shapes.FineTunedModelSerializer(model).data)
+        return Response(represent(shapes.FineTunedModelSerializer, model))
