@@ -275,7 +275,8 @@ def _cancel_words(job: Job) -> str:
 
 
 def _job(request: OrganizationRequest, job_id: UUID) -> Job:
-    return get_object_or_404(request.organization.jobs.with_related(), pk=job_id)
+    job: Job = get_object_or_404(request.organization.jobs.with_related(), pk=job_id)
+    return job
 
 
 def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:

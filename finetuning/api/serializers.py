@@ -59,12 +59,10 @@ class QuerySerializer(CamelCaseMixin):
 
 
 class ModelSerializer(CamelCaseMixin, serializers.ModelSerializer[Any]):
-    """A row in an answer. It is never used to write: input has plain serializers.
-
-    A list of 20 jobs has 800 values, so each is read in the shortest way: by its path, and None stays None.
-    """
+    """A row in an answer. It is never used to write: input has plain serializers."""
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Each value in the shortest way, by its path: a page of 20 jobs has 800. None stays None."""
         return {
             name: None if (value := read(instance)) is None else write(value)
             for name, read, write in self._readers
