@@ -234,6 +234,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "jobs.tasks.advance_due_jobs",
         "datasets.tasks.validate_due_datasets",
         "finetuning.webhooks.tasks.deliver_due_webhooks",
+        "finetuning.tasks.compact_stats",
     )
 }
 CELERY_BEAT_SCHEDULE |= {

@@ -7,13 +7,17 @@ from typing import Any, Self
 
 from django.core.files import File
 from django.db import models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
-from django.db.models.functions import Cast, Coalesce, Least
+from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from finetuning.ids import uuid7
-from finetuning.models import Organization, OrganizationOwned
+from finetuning.models import Organization, OrganizationOwned, Workspace
 from finetuning.webhooks.events import announce
+
+ALIVE = Q(deleted_at__isnull=True)
+# No limit of a base model is lower, so only what is longer can ever be cut off.
+LONG_EXAMPLE_TOKENS = 16_384
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -24,21 +28,6 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         """Datasets whose file waits to be read, or whose reader has died."""
         return self.filter(next_check_at__lte=now).order_by("next_check_at", "id")
 
-    def totals(self) -> dict[str, int]:
-        """`{totalDatasets: 3, ...}` as numbers named in snake_case; see `TOTALS`."""
-        return self.aggregate(
-            total_datasets=Count("id"),
-            validated_datasets=Count("id", filter=Q(status=Dataset.Status.VALID)),
-            invalid_datasets=Count("id", filter=Q(status=Dataset.Status.INVALID)),
-            total_examples=Coalesce(Sum("total_examples"), 0),
-            total_tokens=Coalesce(Sum("total_tokens"), 0),
-            total_size_bytes=Coalesce(Sum("file_size_bytes"), 0),
-        )
-
-    def counts_by(self, column: str) -> dict[str, int]:
-        """How many datasets there are for each value of `column`."""
-        return dict(self.order_by(column).values_list(column).annotate(Count("id")))
-
 
 class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ignore[misc]
     """Deleted datasets are reached by nobody through `organization.datasets`."""
@@ -46,6 +35,21 @@ class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ig
     def get_queryset(self) -> DatasetQuerySet:
         alive: DatasetQuerySet = super().get_queryset().filter(deleted_at=None)
         return alive
+
+    def totals(self, *, workspace: Workspace | None = None) -> dict[str, Any]:
+        """Numbers of `organization.datasets`, or of those in one workspace."""
+        sums = self.instance.stat_changes.sums("datasets", workspace=workspace)
+        by_status = sums["status"]
+        return {
+            "total_datasets": by_status.total(),
+            "validated_datasets": by_status[Dataset.Status.VALID],
+            "invalid_datasets": by_status[Dataset.Status.INVALID],
+            "total_examples": sums["examples"][""],
+            "total_tokens": sums["tokens"][""],
+            "total_size_bytes": sums["size_bytes"][""],
+            "by_format": dict(sums["format"]),
+            "by_source": dict(sums["source"]),
+        }
 
 
 def _storage_path(dataset: "Dataset", file_name: str) -> str:
@@ -106,7 +110,22 @@ class Dataset(OrganizationOwned):
     class Meta:
         db_table = "fine_tuning_datasets"
         indexes = [
-            models.Index(fields=["organization", "-created_at", "-id"], name="datasets_newest"),
+            models.Index(
+                fields=["organization", "-created_at", "-id"], name="datasets_newest", condition=ALIVE
+            ),
+            models.Index(
+                fields=["organization", "status", "-created_at", "-id"],
+                name="datasets_by_status",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="datasets_of_workspace", condition=ALIVE
+            ),
+            models.Index(
+                fields=["organization", "-validated_at", "-id"],
+                name="datasets_latest_checked",
+                condition=ALIVE & Q(validated_at__isnull=False),
+            ),
             models.Index(
                 fields=["next_check_at"], name="datasets_due", condition=Q(next_check_at__isnull=False)
             ),
@@ -129,6 +148,10 @@ class Dataset(OrganizationOwned):
     @property
     def is_processing(self) -> bool:
         return self.status == self.Status.PROCESSING
+
+    def billable_tokens(self, max_example_tokens: int) -> int:
+        """Tokens of one epoch: what is longer than the model's limit is cut off, not billed."""
+        return self.total_tokens - self.examples.tokens_over(max_example_tokens)
 
     def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
         """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already."""
@@ -192,10 +215,10 @@ class Dataset(OrganizationOwned):
 
 
 class TrainingExampleQuerySet(models.QuerySet["TrainingExample"]):
-    def billable_tokens(self, max_example_tokens: int) -> int:
-        """Tokens of one epoch: what is longer than the model's limit is cut off, not billed."""
-        total = self.aggregate(total=Sum(Least(F("token_count"), max_example_tokens)))["total"]
-        return total or 0
+    def tokens_over(self, max_example_tokens: int) -> int:
+        """How many tokens are cut off from the examples that are longer than that."""
+        cut = self.filter(token_count__gt=max_example_tokens)
+        return cut.aggregate(total=Sum(F("token_count") - max_example_tokens))["total"] or 0
 
     def matching(self, *, search: str = "", problem: str = "") -> Self:
         """Examples whose messages contain the text `search` and whose line has a problem with that code."""
@@ -228,6 +251,13 @@ class TrainingExample(models.Model):
 
     class Meta:
         db_table = "training_examples"
+        indexes = [
+            models.Index(
+                fields=["dataset", "token_count"],
+                name="training_examples_long",
+                condition=Q(token_count__gt=LONG_EXAMPLE_TOKENS),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "position"], name="training_examples_position"),
         ]
@@ -256,7 +286,10 @@ class DatasetProblem(models.Model):
 
     class Meta:
         db_table = "dataset_problems"
-        indexes = [models.Index(fields=["dataset", "line", "id"], name="dataset_problems_by_line")]
+        indexes = [
+            models.Index(fields=["dataset", "line", "id"], name="dataset_problems_by_line"),
+            models.Index(fields=["dataset", "code", "line"], name="dataset_problems_by_code"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} on line {self.line}"
@@ -287,6 +320,11 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  # type: ignore[misc]
     """On the manager, not on the QuerySet: only there `create` fills in the organization."""
 
+    def total(self) -> int:
+        """How many `organization.conversations` there are."""
+        total: int = self.instance.stat_changes.sums("conversations")["recorded"][""]
+        return total
+
     def record(self, *, messages: list[dict[str, Any]], **columns: Any) -> tuple["Conversation", bool]:
         """Keep a conversation, and say whether it is new.
 
@@ -316,7 +354,14 @@ class Conversation(OrganizationOwned):
 
     class Meta:
         db_table = "conversations"
-        indexes = [models.Index(fields=["organization", "occurred_at", "id"], name="conversations_by_time")]
+        indexes = [
+            models.Index(fields=["organization", "occurred_at", "id"], name="conversations_by_time"),
+            models.Index(fields=["organization", "-created_at", "-id"], name="conversations_newest"),
+            models.Index(
+                fields=["organization", "agent_id", "-created_at", "-id"], name="conversations_of_agent"
+            ),
+            models.Index(fields=["workspace", "-created_at", "-id"], name="conversations_of_workspace"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "external_id"], name="conversations_external_id_unique"

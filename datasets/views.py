@@ -18,6 +18,7 @@ from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.models import Dataset, DatasetProblem
 from datasets.turns import shown_example
 from finetuning.errors import Refused
+from finetuning.pages import page_of
 from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
 from finetuning.uploads import uploaded_file
 
@@ -40,7 +41,8 @@ FILTER_LABELS = {
 def list_datasets(request: OrganizationRequest, template: str = "datasets/list.html") -> HttpResponse:
     """All datasets; the cards alone are asked for again while one of them is being read."""
     found = request.organization.datasets.select_related("created_by").order_by("-created_at", "-id")
-    page = Paginator(found, CARDS_PER_PAGE).get_page(request.GET.get("page"))
+    count = request.organization.datasets.totals()["total_datasets"]
+    page = page_of(found, request.GET.get("page"), per_page=CARDS_PER_PAGE, count=count)
     context = {
         "page_obj": page,
         "datasets": list(page),
@@ -87,7 +89,7 @@ def _new(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
         "form": form,
         "method": "import" if is_import else "upload",
         "max_bytes": settings.UPLOAD_MAX_BYTES,
-        "conversations": request.organization.conversations.count() if is_import else None,
+        "conversations": request.organization.conversations.total() if is_import else None,
     }
     refused = 413 if getattr(request, "upload_too_large", False) else 422
     return render(request, "datasets/new.html", context, status=refused if form.errors else 200)

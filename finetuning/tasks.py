@@ -3,7 +3,12 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from finetuning.models import TokenFamily
+from finetuning.models import StatChange, TokenFamily
+
+
+@shared_task
+def compact_stats(**_: Any) -> None:
+    StatChange.objects.compact()
 
 
 @shared_task

@@ -1,19 +1,22 @@
 """Training jobs. The row is the queue: what is to be done next, and when, stands in its columns."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Self
 from uuid import uuid4
 
 from django.db import models, transaction
-from django.db.models import Count, F, Q, Sum
-from django.db.models.functions import Coalesce, Extract, Greatest
+from django.db.models import F, Q
+from django.db.models.functions import Extract, Greatest
 from django.utils import timezone
 
 from finetuning.ids import uuid7
-from finetuning.models import Organization, OrganizationOwned, ProviderAccount
+from finetuning.models import Organization, OrganizationOwned, ProviderAccount, Workspace
 from finetuning.webhooks.events import announce
 from jobs.states import ACTIVE, TERMINAL, Status, sources
+
+# So many of the latest jobs say how long one takes: more would make the answer slower and older.
+MEDIAN_OF = 1_000
+TIMED_SUCCESS = Q(status=Status.SUCCEEDED, started_at__isnull=False, completed_at__isnull=False)
 
 
 class IllegalMove(Exception):
@@ -64,29 +67,44 @@ class JobQuerySet(models.QuerySet["Job"]):
         """With everything that a list row or the API shows of a job."""
         return self.select_related("dataset", "provider_account", "created_by", "fine_tuned_model")
 
-    def counts_by_status(self) -> dict[str, int]:
-        counts = dict(self.order_by("status").values_list("status").annotate(Count("id")))
-        return {status.value: counts.get(status.value, 0) for status in Status}
+    def with_names(self) -> Self:
+        """With what the API shows of related rows, and no other column of them."""
+        own = [field.name for field in Job._meta.concrete_fields]
+        person = ("created_by__email", "created_by__first_name", "created_by__last_name")
+        named = ("dataset__name", "dataset__total_examples", "provider_account__name", "fine_tuned_model__id")
+        return self.with_related().only(*own, *named, *person)
 
-    def totals(self) -> dict[str, Any]:
-        """Numbers for stats: how many, how many of them well, what they cost and how long they took.
-
-        `success_rate` is a share of the finished ones from 0 to 1; it and `median_duration_seconds` are None
-        where nothing has finished.
-        """
-        numbers = self.aggregate(
-            total_jobs=Count("id"),
-            active_jobs=Count("id", filter=Q(status__in=ACTIVE)),
-            succeeded_jobs=Count("id", filter=Q(status=Status.SUCCEEDED)),
-            failed_jobs=Count("id", filter=Q(status=Status.FAILED)),
-            cancelled_jobs=Count("id", filter=Q(status=Status.CANCELLED)),
-            spent_usd=Coalesce(Sum("actual_cost_usd"), Decimal(0)),
-            median_duration_seconds=Median(
-                Extract(F("completed_at") - F("started_at"), "epoch"), filter=Q(status=Status.SUCCEEDED)
-            ),
+    def median_duration(self) -> float | None:
+        """Seconds from the start of training to its end: the median of the latest jobs that succeeded."""
+        seconds = self.filter(TIMED_SUCCESS).annotate(
+            seconds=Extract(F("completed_at") - F("started_at"), "epoch")
         )
-        finished = numbers["succeeded_jobs"] + numbers["failed_jobs"] + numbers["cancelled_jobs"]
-        return numbers | {"success_rate": numbers["succeeded_jobs"] / finished if finished else None}
+        latest = seconds.order_by("-completed_at", "-id").values("seconds")[:MEDIAN_OF]
+        median: float | None = latest.aggregate(median=Median("seconds"))["median"]
+        return median
+
+
+class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc]
+    """On the manager, not on the QuerySet: only `organization.jobs` knows whose numbers are asked for."""
+
+    def totals(self, *, workspace: Workspace | None = None) -> dict[str, Any]:
+        """Numbers of `organization.jobs`, or of those in one workspace.
+
+        `success_rate` is a share of the finished ones from 0 to 1, None where nothing has finished.
+        """
+        sums = self.instance.stat_changes.sums("jobs", workspace=workspace)
+        by_status = {status.value: sums["status"][status] for status in Status}
+        finished = sum(by_status[status] for status in TERMINAL)
+        return {
+            "total_jobs": sum(by_status.values()),
+            "active_jobs": sum(by_status[status] for status in ACTIVE),
+            "succeeded_jobs": by_status[Status.SUCCEEDED],
+            "failed_jobs": by_status[Status.FAILED],
+            "cancelled_jobs": by_status[Status.CANCELLED],
+            "by_status": by_status,
+            "spent_usd": sums["spent_usd"][""],
+            "success_rate": by_status[Status.SUCCEEDED] / finished if finished else None,
+        }
 
 
 class Job(OrganizationOwned):
@@ -140,18 +158,47 @@ class Job(OrganizationOwned):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     last_polled_at = models.DateTimeField(null=True, blank=True)
 
-    objects = JobQuerySet.as_manager()
+    objects = JobManager()
 
     class Meta:
         db_table = "fine_tuning_jobs"
         indexes = [
             models.Index(fields=["organization", "-created_at", "-id"], name="jobs_newest"),
-            models.Index(fields=["organization", "status"], name="jobs_by_status"),
+            models.Index(fields=["organization", "status", "-created_at", "-id"], name="jobs_by_status"),
+            models.Index(fields=["dataset", "-created_at", "-id"], name="jobs_of_dataset"),
+            models.Index(
+                fields=["dataset", "status", "-created_at", "-id"], name="jobs_of_dataset_by_status"
+            ),
+            models.Index(fields=["workspace", "-created_at", "-id"], name="jobs_of_workspace"),
+            models.Index(
+                fields=["workspace", "status", "-created_at", "-id"], name="jobs_of_workspace_by_status"
+            ),
+            models.Index(
+                fields=["organization", "-completed_at", "-id"],
+                name="jobs_latest_completed",
+                condition=Q(completed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "-cancelled_at", "-id"],
+                name="jobs_latest_cancelled",
+                condition=Q(cancelled_at__isnull=False),
+            ),
             models.Index(
                 fields=["next_check_at", "id"], name="jobs_due", condition=Q(next_check_at__isnull=False)
             ),
+            models.Index(
+                fields=["organization", "-completed_at", "-id"],
+                name="jobs_latest_successes",
+                condition=TIMED_SUCCESS,
+            ),
+            models.Index(
+                fields=["workspace", "-completed_at", "-id"],
+                name="jobs_latest_of_workspace",
+                condition=TIMED_SUCCESS & Q(workspace__isnull=False),
+            ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="jobs_organization_and_id"),
             models.UniqueConstraint(
                 fields=["provider_account", "provider_job_id"], name="jobs_provider_job_unique"
             ),

@@ -205,7 +205,7 @@ def estimate_cost(
             f"Only {examples} examples are left for training; at least {MIN_EXAMPLES} are needed.",
             pointer="/validationSplit",
         )
-    tokens = dataset.examples.billable_tokens(known.max_example_tokens)
+    tokens = dataset.billable_tokens(known.max_example_tokens)
     validation_tokens = round(tokens * held_back / dataset.total_examples)
     return _usable_provider(account).estimate_cost(
         base_model=base_model,

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets.models import Dataset
 from finetuning.errors import Refused
+from finetuning.pages import page_of
 from finetuning.providers.base import CostEstimate
 from finetuning.tenancy import OrganizationRequest, members_only
 from jobs import services
@@ -47,8 +48,9 @@ def list_jobs(request: OrganizationRequest, template: str = "jobs/list.html") ->
     """All jobs, or those of one tab; the rows alone are asked for again while one of them is active."""
     tab = request.GET.get("status", "")
     found = _in_tab(request.organization.jobs.with_related(), tab).order_by("-created_at", "-id")
-    page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     totals = request.organization.jobs.totals()
+    count = totals[TABS.get(tab, TABS[""])[1]]
+    page = page_of(found, request.GET.get("page"), per_page=ROWS_PER_PAGE, count=count)
     context = {
         "page_obj": page,
         "jobs": list(page),
@@ -91,11 +93,13 @@ def _job_form(request: OrganizationRequest, sent: QueryDict, dataset: Dataset) -
 def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
     datasets = request.organization.datasets
     trainable = datasets.trainable().order_by("-created_at", "-id")
-    page = Paginator(trainable, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    totals = datasets.totals()
+    count = totals["validated_datasets"]
+    page = page_of(trainable, request.GET.get("page"), per_page=ROWS_PER_PAGE, count=count)
     context = {
         "page_obj": page,
         "datasets": list(page),
-        "not_ready": datasets.count() - page.paginator.count,
+        "not_ready": totals["total_datasets"] - count,
         "refusal": form.errors.get("dataset") if form.data.get("dataset") else None,
     }
     return render(request, "jobs/new_dataset.html", context)
@@ -271,7 +275,8 @@ def _cancel_words(job: Job) -> str:
 
 
 def _job(request: OrganizationRequest, job_id: UUID) -> Job:
-    return get_object_or_404(request.organization.jobs.with_related(), pk=job_id)
+    job: Job = get_object_or_404(request.organization.jobs.with_related(), pk=job_id)
+    return job
 
 
 def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:

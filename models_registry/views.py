@@ -5,12 +5,12 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from finetuning.errors import Refused
+from finetuning.pages import page_of
 from finetuning.providers import base_url
 from finetuning.providers.base import Completion, ProviderError
 from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
@@ -34,8 +34,9 @@ def list_models(request: OrganizationRequest) -> HttpResponse:
     tab = request.GET.get("status", "")
     models = request.organization.fine_tuned_models
     found = _in_tab(models.with_related(), tab).order_by("-created_at", "-id")
-    page = Paginator(found, CARDS_PER_PAGE).get_page(request.GET.get("page"))
     totals = models.totals()
+    count = totals[TABS.get(tab, TABS[""])[1]]
+    page = page_of(found, request.GET.get("page"), per_page=CARDS_PER_PAGE, count=count)
     context = {
         "page_obj": page,
         "models": list(page),

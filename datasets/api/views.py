@@ -70,12 +70,8 @@ class DatasetViewSet(OrganizationViewSet):
     )
     @action(detail=False, pagination_class=None)
     def stats(self, request: Request) -> Response:
-        datasets = self.organization.datasets.filter(**self.valid_query(shapes.DatasetFilters))
-        numbers = datasets.totals() | {
-            "by_format": datasets.counts_by("format"),
-            "by_source": datasets.counts_by("source"),
-        }
-        return Response(shapes.DatasetStatsSerializer(numbers).data)
+        totals = self.organization.datasets.totals(**self.valid_query(shapes.DatasetFilters))
+        return Response(shapes.DatasetStatsSerializer(totals).data)
 
     @extend_schema(
         summary="Import conversations",

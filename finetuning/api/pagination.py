@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -100,13 +101,11 @@ def _position(row: Model, ordering: Sequence[str]) -> list[Any]:
     ]
 
 
-def _after(ordering: Sequence[str], values: Sequence[Any]) -> Q:
-    """Rows behind the one with these values; the first condition alone lets an index find the place."""
-    behind = Q()
-    equal: dict[str, Any] = {}
-    for name, value in zip(ordering, values, strict=True):
-        column, lookup = name.lstrip("-"), "lt" if name.startswith("-") else "gt"
-        behind |= Q(**equal, **{f"{column}__{lookup}": value})
-        equal[column] = value
-    first = ordering[0].lstrip("-")
-    return Q(**{f"{first}__{'lte' if ordering[0].startswith('-') else 'gte'}": values[0]}) & behind
+def _after(ordering: Sequence[str], values: Sequence[Any]) -> Any:
+    """Rows behind the one with these values; compared all at once, so that an index finds the place."""
+    columns = Tuple(*[F(name.lstrip("-")) for name in ordering])
+    directions = {name.startswith("-") for name in ordering}
+    if directions == {True}:
+        return TupleLessThan(columns, tuple(values))
+    assert directions == {False}, "a list is in one direction"
+    return TupleGreaterThan(columns, tuple(values))

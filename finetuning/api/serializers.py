@@ -1,6 +1,8 @@
 """camelCase outside, snake_case inside: the border is one mixin, and it never touches the keys of values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any
 
 from rest_framework import serializers
@@ -58,6 +60,43 @@ class QuerySerializer(CamelCaseMixin):
 
 class ModelSerializer(CamelCaseMixin, serializers.ModelSerializer[Any]):
     """A row in an answer. It is never used to write: input has plain serializers."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Each value in the shortest way, by its path: a page of 20 jobs has 800. None stays None."""
+        return {
+            name: None if (value := read(instance)) is None else write(value)
+            for name, read, write in self._readers
+        }
+
+    @cached_property
+    def _readers(self) -> list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]:
+        readable = [(name, field) for name, field in self.fields.items() if not field.write_only]
+        return [(name, _reader_of(field), field.to_representation) for name, field in readable]
+
+
+def _reader_of(field: Field[Any, Any, Any, Any]) -> Callable[[Any], Any]:
+    """A function that gets the field's value of a row; `*` is the row itself."""
+    if type(field).get_attribute is not Field.get_attribute:
+        return field.get_attribute
+    path = ".".join(field.source_attrs)
+    return attrgetter(path) if path else _itself
+
+
+def _itself(row: Any) -> Any:
+    return row
+
+
+@cache
+def _writer(serializer_class: type[ModelSerializer]) -> ModelSerializer:
+    return serializer_class()
+
+
+def represent(serializer_class: type[ModelSerializer], row: Any) -> dict[str, Any]:
+    """The row as it stands in an answer, by a serializer that needs no context.
+
+    REST framework makes all fields anew for each serializer, which takes longer than a row.
+    """
+    return _writer(serializer_class).to_representation(row)
 
 
 class PersonSerializer(ModelSerializer):

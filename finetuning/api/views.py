@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from finetuning.api.serializers import QuerySerializer
+from finetuning.api.serializers import QuerySerializer, represent
 from finetuning.models import Organization, Role
 
 
@@ -45,4 +45,4 @@ class OrganizationViewSet(GenericViewSet[Any]):
     def page(self, queryset: QuerySet[Any], serializer_class: type[Any]) -> Response:
         """One page of the rows, which must be ordered."""
         rows = self.paginate_queryset(queryset)
-        return self.get_paginated_response(serializer_class(rows, many=True).data)
+        return self.get_paginated_response([represent(serializer_class, row) for row in rows or []])

@@ -6,6 +6,7 @@ A package by topic; Django looks for an app's models in this module, so it names
 from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
+from finetuning.models.stats import StatChange, StatChangeQuerySet
 from finetuning.models.tokens import TokenFamily, TokenFamilyQuerySet
 from finetuning.models.users import User, UserManager
 from finetuning.models.webhooks import (
@@ -24,6 +25,8 @@ __all__ = [
     "ProviderAccount",
     "ProviderAccountQuerySet",
     "Role",
+    "StatChange",
+    "StatChangeQuerySet",
     "TokenFamily",
     "TokenFamilyQuerySet",
     "User",

@@ -137,6 +137,7 @@ class Workspace(models.Model):
             models.UniqueConstraint(
                 "organization", Lower("name"), name="workspaces_name_unique_in_organization"
             ),
+            models.UniqueConstraint(fields=["organization", "id"], name="workspaces_organization_and_id"),
         ]
 
     def __str__(self) -> str:

@@ -58,6 +58,9 @@ class ProviderAccount(models.Model):
                 condition=models.Q(is_default=True),
                 name="provider_accounts_one_default",
             ),
+            models.UniqueConstraint(
+                fields=["organization", "id"], name="provider_accounts_organization_and_id"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -111,7 +111,7 @@ class JobFilterSerializer(QuerySerializer):
 
 
 class JobStatsFilterSerializer(QuerySerializer):
-    workspace_id = OwnedRelatedField(relation="workspaces", required=False)
+    workspace_id = OwnedRelatedField(relation="workspaces", source="workspace", required=False)
 
 
 @example(examples.STATS)

@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from finetuning.api.serializers import NameAndDescriptionSerializer
+from finetuning.api.serializers import NameAndDescriptionSerializer, represent
 from finetuning.api.views import OrganizationViewSet
 from jobs import services
 from jobs.api import serializers as shapes
@@ -30,7 +30,7 @@ class JobViewSet(OrganizationViewSet):
     }
 
     def get_queryset(self) -> QuerySet[Job]:
-        jobs: QuerySet[Job] = self.organization.jobs.with_related().order_by("-created_at", "-id")
+        jobs: QuerySet[Job] = self.organization.jobs.with_names().order_by("-created_at", "-id")
         return jobs
 
     def list(self, request: Request) -> Response:
@@ -38,7 +38,7 @@ class JobViewSet(OrganizationViewSet):
         return self.page(self.get_queryset().filter(**filters), shapes.JobSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(shapes.JobSerializer(self.get_object()).data)
+        return Response(represent(shapes.JobSerializer, self.get_object()))
 
     @extend_schema(
         summary="Start a job",
@@ -52,7 +52,7 @@ class JobViewSet(OrganizationViewSet):
             by=request.user,  # type: ignore[arg-type]
             **self.valid_input(),
         )
-        return Response(shapes.JobSerializer(job).data, status=201)
+        return Response(represent(shapes.JobSerializer, job), status=201)
 
     @extend_schema(
         summary="Change name or description",
@@ -61,7 +61,7 @@ class JobViewSet(OrganizationViewSet):
     )
     def update(self, request: Request, pk: str) -> Response:
         job = services.update_job(self.get_object(), **self.valid_input())
-        return Response(shapes.JobSerializer(job).data)
+        return Response(represent(shapes.JobSerializer, job))
 
     @extend_schema(
         summary="Change name or description",
@@ -78,11 +78,15 @@ class JobViewSet(OrganizationViewSet):
     )
     @action(detail=False, pagination_class=None)
     def stats(self, request: Request) -> Response:
-        """Counts by status, spend, share of finished jobs that succeeded, and the median duration."""
-        jobs = self.organization.jobs.filter(**self.valid_query(shapes.JobStatsFilterSerializer))
-        return Response(
-            shapes.JobStatsSerializer(jobs.totals() | {"by_status": jobs.counts_by_status()}).data
-        )
+        """Counts by status, spend, share of finished jobs that succeeded, and the median duration.
+
+        The median is that of the latest 1,000 jobs that succeeded.
+        """
+        filters = self.valid_query(shapes.JobStatsFilterSerializer)
+        jobs = self.organization.jobs
+        median = jobs.filter(**filters).median_duration()
+        numbers = jobs.totals(**filters) | {"median_duration_seconds": median}
+        return Response(shapes.JobStatsSerializer(numbers).data)
 
     @extend_schema(
         summary="Estimate the cost",
@@ -110,7 +114,7 @@ class JobViewSet(OrganizationViewSet):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         job = services.cancel_job(self.get_object(), by=request.user)  # type: ignore[arg-type]
-        return Response(shapes.JobSerializer(job).data)
+        return Response(represent(shapes.JobSerializer, job))
 
     @extend_schema(summary="List events", responses=shapes.JobEventSerializer(many=True))
     @action(detail=True)
@@ -122,4 +126,4 @@ class JobViewSet(OrganizationViewSet):
     @action(detail=True, methods=["post"])
     def sync(self, request: Request, pk: str) -> Response:
         """Safe to repeat, and beside the poller."""
-        return Response(shapes.JobSerializer(services.sync_job(self.get_object())).data)
+        return Response(represent(shapes.JobSerializer, services.sync_job(self.get_object())))

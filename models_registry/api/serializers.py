@@ -76,7 +76,7 @@ class ModelFilterSerializer(QuerySerializer):
 
 
 class ModelStatsFilterSerializer(QuerySerializer):
-    workspace_id = OwnedRelatedField(relation="workspaces", required=False)
+    workspace_id = OwnedRelatedField(relation="workspaces", source="workspace", required=False)
 
 
 @example(examples.STATS)

@@ -6,6 +6,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from finetuning.api.serializers import represent
 from finetuning.api.views import OrganizationViewSet
 from finetuning.models import Role
 from models_registry import services
@@ -69,14 +70,9 @@ class FineTunedModelViewSet(OrganizationViewSet):
     )
     @action(detail=False, pagination_class=None)
     def stats(self, request: Request) -> Response:
-        models = self.organization.fine_tuned_models.filter(
-            **self.valid_query(shapes.ModelStatsFilterSerializer)
-        )
-        numbers = models.totals() | {
-            "by_provider": models.counts_by("provider_account__name"),
-            "by_base_model": models.counts_by("base_model"),
-        }
-        return Response(shapes.ModelStatsSerializer(numbers).data)
+        filters = self.valid_query(shapes.ModelStatsFilterSerializer)
+        totals = self.organization.fine_tuned_models.totals(**filters)
+        return Response(shapes.ModelStatsSerializer(totals).data)
 
     @extend_schema(
         summary="Deploy a model", request=shapes.AgentSerializer, responses=shapes.FineTunedModelSerializer
@@ -106,4 +102,4 @@ class FineTunedModelViewSet(OrganizationViewSet):
         return self._answer(services.record_usage(self.get_object(), **self.valid_input()))
 
     def _answer(self, model: FineTunedModel) -> Response:
-        return Response(shapes.FineTunedModelSerializer(model).data)
+        return Response(represent(shapes.FineTunedModelSerializer, model))

@@ -63,6 +63,7 @@ class Agent(OrganizationOwned):
 
     class Meta:
         db_table = "agents"
+        indexes = [models.Index(fields=["organization", "-created_at", "-id"], name="agents_newest")]
         constraints = [
             models.UniqueConstraint(fields=["organization", "name"], name="agents_name_unique"),
             models.CheckConstraint(

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import Count, F, Q, Sum, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
-from finetuning.models import Organization, OrganizationOwned, ProviderAccount
+from finetuning.models import Organization, OrganizationOwned, ProviderAccount, Workspace
 from finetuning.webhooks.events import announce
+
+ALIVE = Q(deleted_at__isnull=True)
 
 
 class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
@@ -19,26 +21,6 @@ class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
         """With everything that a list card or the API shows of a model."""
         return self.select_related("job__dataset", "provider_account", "created_by")
 
-    def totals(self) -> dict[str, Any]:
-        """Numbers for stats: how many in each state, and their usage."""
-        status = FineTunedModel.Status
-        numbers = self.aggregate(
-            total_models=Count("id"),
-            deployed_models=Count("id", filter=Q(deployed=True)),
-            active_models=Count("id", filter=Q(status=status.ACTIVE)),
-            archived_models=Count("id", filter=Q(status=status.ARCHIVED)),
-            total_requests=Coalesce(Sum("total_requests"), 0),
-            total_tokens_used=Coalesce(Sum(F("total_prompt_tokens") + F("total_completion_tokens")), 0),
-            total_latency_ms=Coalesce(Sum("total_latency_ms"), 0),
-        )
-        requests = numbers["total_requests"]
-        average = round(numbers["total_latency_ms"] / requests, 1) if requests else None
-        return numbers | {"average_latency_ms": average}
-
-    def counts_by(self, column: str) -> dict[str, int]:
-        """How many models there are for each value of `column`."""
-        return dict(self.order_by(column).values_list(column).annotate(Count("id")))
-
 
 class FineTunedModelManager(models.Manager.from_queryset(FineTunedModelQuerySet)):  # type: ignore[misc]
     """Deleted models are reached by nobody through `organization.fine_tuned_models`."""
@@ -46,6 +28,26 @@ class FineTunedModelManager(models.Manager.from_queryset(FineTunedModelQuerySet)
     def get_queryset(self) -> FineTunedModelQuerySet:
         alive: FineTunedModelQuerySet = super().get_queryset().filter(deleted_at=None)
         return alive
+
+    def totals(self, *, workspace: Workspace | None = None) -> dict[str, Any]:
+        """Numbers of `organization.fine_tuned_models`, or of those in one workspace.
+
+        `by_provider` goes by the accounts' names, and `average_latency_ms` is None without any request.
+        """
+        sums = self.instance.stat_changes.sums("models", workspace=workspace)
+        by_status, requests = sums["status"], sums["requests"][""]
+        names = {str(pk): name for pk, name in self.instance.provider_accounts.values_list("pk", "name")}
+        return {
+            "total_models": by_status.total(),
+            "deployed_models": sums["deployed"][""],
+            "active_models": by_status[FineTunedModel.Status.ACTIVE],
+            "archived_models": by_status[FineTunedModel.Status.ARCHIVED],
+            "total_requests": requests,
+            "total_tokens_used": sums["tokens_used"][""],
+            "average_latency_ms": round(sums["latency_ms"][""] / requests, 1) if requests else None,
+            "by_provider": {names[key]: count for key, count in sums["provider"].items()},
+            "by_base_model": dict(sums["base_model"]),
+        }
 
 
 class FineTunedModel(OrganizationOwned):
@@ -88,8 +90,35 @@ class FineTunedModel(OrganizationOwned):
 
     class Meta:
         db_table = "fine_tuned_models"
-        indexes = [models.Index(fields=["organization", "-created_at", "-id"], name="models_newest")]
+        indexes = [
+            models.Index(
+                fields=["organization", "-created_at", "-id"],
+                name="models_newest",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["organization", "status", "-created_at", "-id"],
+                name="models_by_status",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["organization", "deployed", "-created_at", "-id"],
+                name="models_by_deployed",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["workspace", "-created_at", "-id"],
+                name="models_of_workspace",
+                condition=ALIVE,
+            ),
+            models.Index(
+                fields=["organization", "-deployed_at", "-id"],
+                name="models_latest_deployed",
+                condition=ALIVE & Q(deployed_at__isnull=False),
+            ),
+        ]
         constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="models_organization_and_id"),
             models.UniqueConstraint(
                 fields=["provider_account", "provider_model_id"], name="models_provider_model_unique"
             ),

@@ -98,6 +98,8 @@ def test_counts_jobs(api, organization):
 
 def test_estimates_the_cost(api, dataset):
     dataset.examples.update(token_count=50_000)
+    dataset.total_tokens = 20 * 50_000
+    dataset.save()
 
     answer = api.post(
         f"{JOBS}/estimate-cost",

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from finetuning.models import ProviderAccount
+from finetuning.sandbox.faults import Fault
 from jobs import services, tasks
 from jobs.models import Job
 from jobs.states import Status
@@ -85,13 +86,14 @@ def test_starts_again_where_a_dead_worker_stopped(job, sandbox):
 
 
 def test_adopts_the_run_whose_answer_was_lost(job, sandbox):
+    sandbox.fail(Fault(kind="drop_after", times=1))
     advance(job, sandbox, seconds=0)
-    first_run = job.provider_job_id
-    Job.objects.filter(pk=job.pk).update(provider_job_id=None, status=Status.VALIDATING)
+    assert job.provider_job_id is None
 
     advance(job, sandbox, seconds=0)
 
-    assert job.provider_job_id == first_run
+    assert job.provider_job_id is not None
+    assert sandbox.ledger()["totals"]["creates"] == 1
 
 
 def test_does_not_send_a_lost_create_again_too_early(job, sandbox, settings):

@@ -1,0 +1,1 @@
+"""Measurements of the real stack, one module each: `make bench-api`. They print figures and judge nothing."""
