@@ -7,6 +7,7 @@ from django.urls import include, path
 from config import health, metrics
 from datasets.api.urls import conversation_router
 from finetuning.api.errors import unknown_path
+from finetuning.sign_in import SignInForm
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls
 
@@ -20,7 +21,11 @@ urlpatterns = [
     path("agents/", include(agent_urls)),
     path("keys/", include(key_urls)),
     path("settings/webhooks", include("finetuning.webhooks.urls")),
-    path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path(
+        "login",
+        auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),
+        name="login",
+    ),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),

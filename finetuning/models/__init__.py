@@ -3,8 +3,10 @@
 A package by topic; Django looks for an app's models in this module, so it names them all.
 """
 
+from finetuning.models.idempotency import IdempotentAnswer, IdempotentAnswerQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
+from finetuning.models.sign_in import SignInCounter, SignInCounterQuerySet
 from finetuning.models.users import User, UserManager
 from finetuning.models.webhooks import (
     WebhookDelivery,
@@ -14,12 +16,16 @@ from finetuning.models.webhooks import (
 )
 
 __all__ = [
+    "IdempotentAnswer",
+    "IdempotentAnswerQuerySet",
     "Membership",
     "Organization",
     "OrganizationOwned",
     "ProviderAccount",
     "ProviderAccountQuerySet",
     "Role",
+    "SignInCounter",
+    "SignInCounterQuerySet",
     "User",
     "UserManager",
     "WebhookDelivery",
