@@ -1,16 +1,10 @@
 """Django under ASGI writes a whole request body to disk before any view runs; this cuts it off first."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from django.conf import settings
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from config.request_id import Application, Message, Receive, Scope, Send, given_request_id
 
 # What a multipart form may hold besides the file.
 FORM_BYTES = 1024 * 1024
@@ -33,7 +27,7 @@ class BodyLimit:
         limit = settings.UPLOAD_MAX_BYTES + FORM_BYTES
         if _announced_bytes(scope) > limit:
             await _discard(receive, at_most=2 * limit)
-            await _refuse(send)
+            await _refuse(scope, send)
             return
         received = 0
 
@@ -48,7 +42,7 @@ class BodyLimit:
         try:
             await self.application(scope, counting_receive, send)
         except BodyTooLarge:
-            await _refuse(send)
+            await _refuse(scope, send)
 
 
 def _announced_bytes(scope: Scope) -> int:
@@ -66,7 +60,7 @@ async def _discard(receive: Receive, *, at_most: int) -> None:
             return
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(scope: Scope, send: Send) -> None:
     limit = settings.UPLOAD_MAX_BYTES // (1024 * 1024)
     problem = {
         "type": "about:blank",
@@ -75,6 +69,7 @@ async def _refuse(send: Send) -> None:
         "code": "upload_too_large",
         "detail": f"The file is larger than {limit} MB. Split it, or remove examples.",
         "errors": [],
+        "requestId": given_request_id(scope),
     }
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 413, "headers": headers})

@@ -66,6 +66,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "finetuning.middleware.RequestIdMiddleware",
     "finetuning.middleware.MetricsMiddleware",
+    "finetuning.middleware.AllowanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -125,6 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"
 LOGOUT_REDIRECT_URL = "login"
@@ -238,11 +240,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     )
 }
 CELERY_BEAT_SCHEDULE |= {
-    name: {"task": name, "schedule": timedelta(days=1)}
-    for name in (
-        "finetuning.tasks.delete_expired_token_families",
-        "finetuning.webhooks.tasks.delete_old_webhook_deliveries",
-    )
+    name: {"task": name, "schedule": period}
+    for name, period in {
+        "finetuning.tasks.delete_expired_token_families": timedelta(days=1),
+        "finetuning.tasks.delete_old_counters_and_answers": timedelta(hours=1),
+        "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),
+    }.items()
 }
 
 # Providers
@@ -269,6 +272,17 @@ WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", 15)
 # Networks that webhooks may reach although they are not public. Empty: the internet only.
 WEBHOOK_ALLOWED_NETWORKS: list[str] = env.list("WEBHOOK_ALLOWED_NETWORKS", [])
 
+# Limits. Those by the hour count rows, the one by the minute counts requests in Redis
+
+UPLOADS_PER_HOUR = env.int("UPLOADS_PER_HOUR", 10, validate=validate.Range(min=1))
+JOBS_PER_HOUR = env.int("JOBS_PER_HOUR", 5, validate=validate.Range(min=1))
+REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", 100, validate=validate.Range(min=1))
+# Failed sign-ins in a quarter of an hour, for one account and from one network.
+SIGN_INS_PER_ACCOUNT = env.int("SIGN_INS_PER_ACCOUNT", 10, validate=validate.Range(min=1))
+SIGN_INS_PER_NETWORK = env.int("SIGN_INS_PER_NETWORK", 50, validate=validate.Range(min=1))
+# How many proxies of our own stand in front: so many last entries of X-Forwarded-For are believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0))
+
 # REST API
 
 REST_FRAMEWORK = {
@@ -283,7 +297,8 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
     "DEFAULT_PAGINATION_CLASS": "finetuning.api.pagination.CursorPage",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["finetuning.api.throttling.OrganizationThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "finetuning.api.operations.ApiSchema",
     "EXCEPTION_HANDLER": "finetuning.api.errors.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
 }

@@ -8,6 +8,7 @@ from config import health, metrics
 from datasets.api.urls import conversation_router
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
+from finetuning.sign_in import SignInForm
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls
 
@@ -25,7 +26,11 @@ urlpatterns = [
     path("settings/provider-accounts", include("finetuning.provider_accounts.urls")),
     path("settings/", include("finetuning.organizations.urls")),
     path("invitations/<str:token>", accept_invitation, name="invitation"),
-    path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path(
+        "login",
+        auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),
+        name="login",
+    ),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),

@@ -1,18 +1,23 @@
 """What can be done with training data."""
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from math import ceil
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
 from datasets import formats, reading, tasks
 from datasets.models import Dataset
-from finetuning.errors import Conflict, Invalid, Unsupported
+from finetuning.errors import Conflict, Invalid, TooMany, Unsupported
 from finetuning.ids import uuid7
+from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.queueing import queue_on_commit
 from finetuning.uploads import scan_upload
@@ -38,6 +43,16 @@ class NothingToImport(Invalid):
     code = "nothing_to_import"
 
 
+class TooManyUploads(TooMany):
+    code = "too_many_uploads"
+
+
+def upload_allowance(organization: Organization) -> Allowance:
+    """How many datasets the organization may still upload or import within the hour; deleted ones count."""
+    made = Dataset.with_deleted.filter(organization=organization)
+    return hourly_allowance(made, limit=settings.UPLOADS_PER_HOUR, now=timezone.now())
+
+
 def clean_file_name(name: str) -> str:
     """The last part of a path in either spelling, without control and direction characters, cut to 150."""
     base = PurePosixPath(name.replace("\\", "/")).name
@@ -50,7 +65,16 @@ def clean_file_name(name: str) -> str:
     )
 
 
-def upload_dataset(
+def upload_dataset(organization: Organization, **upload: Any) -> Dataset:
+    """Store a file and have it read in a worker. `upload` is what `stored_upload` takes; raises the same and
+    TooManyUploads.
+    """
+    with stored_upload(organization, **upload) as dataset:
+        return accept_dataset(dataset)
+
+
+@contextmanager
+def stored_upload(
     organization: Organization,
     *,
     by: User,
@@ -60,21 +84,17 @@ def upload_dataset(
     description: str = "",
     workspace: Workspace | None = None,
     source: str = Dataset.Source.UPLOAD,
-) -> Dataset:
-    """Store the file and have it read in a worker. `format` is empty to find it out from the file.
+) -> Iterator[Dataset]:
+    """A dataset for `accept_dataset`, its file in the storage; without that the file is removed at the end.
 
-    Raises FileNotAccepted (empty, wrong name), FileNotSupported (an archive, a picture, a program) or
-    FileInfected.
+    `format` is empty to find it out from the file. Raises FileNotAccepted (empty, wrong name),
+    FileNotSupported (an archive, a picture, a program), FileInfected or TooManyUploads.
     """
     file_name = clean_file_name(file.name or "")
-    head = file.read(SNIFFED_BYTES)
-    file.seek(0)
-    try:
-        found_format = formats.sniff(head, file_name=file_name, declared=format or None)
-    except formats.UnsupportedFile as refusal:
-        kind = FileNotSupported if refusal.code in formats.NOT_TEXT_CODES else FileNotAccepted
-        raise kind(str(refusal), pointer="/file") from refusal
+    found_format = _format_of(file, file_name=file_name, declared=format)
     scan_upload(file)
+    # Exact only when it is asked again under the lock, but this time before the file is stored for nothing.
+    _check_allowance(organization)
     dataset = Dataset(
         id=uuid7(),
         organization=organization,
@@ -87,14 +107,42 @@ def upload_dataset(
         source=source,
     )
     dataset.store_file(file, size=file.size or 0)
-    return _accept(dataset)
+    try:
+        yield dataset
+    finally:
+        # Asked anew: a commit whose answer got lost may have made the row all the same.
+        if not Dataset.with_deleted.filter(pk=dataset.pk).exists():
+            dataset.file.delete(save=False)
 
 
-@transaction.atomic(durable=True)
-def _accept(dataset: Dataset) -> Dataset:
+def _format_of(file: "UploadedFile[bytes]", *, file_name: str, declared: str) -> str:
+    head = file.read(SNIFFED_BYTES)
+    file.seek(0)
+    try:
+        return formats.sniff(head, file_name=file_name, declared=declared or None)
+    except formats.UnsupportedFile as refusal:
+        kind = FileNotSupported if refusal.code in formats.NOT_TEXT_CODES else FileNotAccepted
+        raise kind(str(refusal), pointer="/file") from refusal
+
+
+@transaction.atomic
+def accept_dataset(dataset: Dataset) -> Dataset:
+    """Make the row, due to be read. Raises TooManyUploads."""
+    dataset.organization.lock()
+    _check_allowance(dataset.organization)
     dataset.save(force_insert=True)
     queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))
     return dataset
+
+
+def _check_allowance(organization: Organization) -> None:
+    allowance = upload_allowance(organization)
+    if not allowance.remaining:
+        raise TooManyUploads(
+            f"{allowance.limit} datasets an hour can be added. There is room again in "
+            f"{ceil(allowance.reset_seconds / 60)} min.",
+            retry_after=allowance.reset_seconds,
+        )
 
 
 def import_conversations(
@@ -113,7 +161,7 @@ def import_conversations(
     """Make a dataset of the conversations that match; a worker collects and reads them.
 
     Dates include both ends; `min_quality_score` leaves out conversations without a score; of more than
-    `max_examples` the newest are taken. Raises NothingToImport when none matches.
+    `max_examples` the newest are taken. Raises NothingToImport when none matches, TooManyUploads.
     """
     filters = {
         "agent_id": agent_id or None,
@@ -138,7 +186,7 @@ def import_conversations(
         source=Dataset.Source.CONVERSATIONS,
         source_filters=_as_posted(**filters, max_examples=max_examples),
     )
-    return _accept(dataset)
+    return accept_dataset(dataset)
 
 
 def _as_posted(**filters: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Refused
 ├── Conflict       right input, but not in this state
 ├── TooLarge       more bytes than are allowed
 ├── Unsupported    a kind of file that is not read
+├── TooMany        right input, but too often
 └── ProviderFailed the provider did not do what was asked
 
 Each refusal is defined beside the function that raises it and derives from one of these kinds.
@@ -46,6 +47,16 @@ class TooLarge(Refused):
 
 class Unsupported(Refused):
     code = "unsupported"
+
+
+class TooMany(Refused):
+    """More than a limit allows. `retry_after` is in seconds."""
+
+    code = "too_many"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ProviderFailed(Refused):

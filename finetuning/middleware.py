@@ -7,12 +7,18 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from finetuning.ids import uuid7
+from finetuning.limits import Allowance
 from finetuning.log_context import log_context
 from finetuning.metrics import http_request_seconds
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+def usable_request_id(given: str) -> str:
+    """The caller's own name for the request where it is harmless, else a new one."""
+    return given if REQUEST_ID.fullmatch(given) else str(uuid7())
 
 
 class RequestIdMiddleware:
@@ -22,8 +28,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid7())
+        request_id = usable_request_id(request.headers.get("X-Request-Id", ""))
         request.request_id = request_id  # type: ignore[attr-defined]
         with log_context(request_id=request_id):
             response = self.get_response(request)
@@ -44,6 +49,22 @@ class MetricsMiddleware:
         method = request.method if request.method in METHODS else "other"
         seconds = http_request_seconds.labels(method, route, response.status_code)
         seconds.observe(time.perf_counter() - started)
+        return response
+
+
+class AllowanceMiddleware:
+    """Says in `X-RateLimit-*` what the limit that counted the request leaves; see `finetuning.limits`."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        allowance: Allowance | None = getattr(request, "allowance", None)
+        if allowance is not None:
+            response["X-RateLimit-Limit"] = str(allowance.limit)
+            response["X-RateLimit-Remaining"] = str(allowance.remaining)
+            response["X-RateLimit-Reset"] = str(allowance.reset_seconds)
         return response
 
 

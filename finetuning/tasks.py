@@ -1,9 +1,11 @@
+"""Keeping house."""
+
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
 
-from finetuning.models import StatChange, TokenFamily
+from finetuning.models import IdempotentAnswer, SignInCounter, StatChange, TokenFamily
 
 
 @shared_task
@@ -15,3 +17,11 @@ def compact_stats(**_: Any) -> None:
 def delete_expired_token_families(**_: Any) -> None:
     """Without its row a token is refused too, so an expired family is of no use to anybody."""
     TokenFamily.objects.filter(expires_at__lte=timezone.now()).delete()
+
+
+@shared_task
+def delete_old_counters_and_answers(**_: Any) -> None:
+    """What no sign-in and no repeated request can ask for any more."""
+    now = timezone.now()
+    SignInCounter.objects.over(now).delete()
+    IdempotentAnswer.objects.forgotten(now).delete()

@@ -3,6 +3,7 @@
 import logging
 import secrets
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from datasets.models import Dataset
-from finetuning.errors import Conflict, Invalid, ProviderFailed
+from finetuning.errors import Conflict, Invalid, ProviderFailed, TooMany
+from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, ProviderAccount, User, Workspace
 from finetuning.providers import get_provider
 from finetuning.providers.base import CostEstimate, Provider, ProviderError, ProviderUnreachable
@@ -68,6 +70,15 @@ class ProviderDidNotAnswer(ProviderFailed):
     code = "provider_did_not_answer"
 
 
+class TooManyJobs(TooMany):
+    code = "too_many_jobs"
+
+
+def job_allowance(organization: Organization) -> Allowance:
+    """How many jobs the organization may still start within the hour."""
+    return hourly_allowance(organization.jobs.all(), limit=settings.JOBS_PER_HOUR, now=timezone.now())
+
+
 def create_job(
     organization: Organization,
     *,
@@ -88,7 +99,7 @@ def create_job(
 
     `provider` is an account's name, empty for the default one; `method` empty for the dataset's own.
     Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
-    NoProviderAccount, UnknownProvider or ProviderNotUsable; then nothing was made.
+    NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
     """
     hyperparameters = hyperparameters or {}
     account = find_provider_account(organization, provider)
@@ -101,7 +112,8 @@ def create_job(
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
+        _take_place(organization)
         # Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
         lockable = organization.datasets.trainable().select_for_update(no_key=True)
         if not lockable.filter(pk=dataset.pk).exists():
@@ -125,6 +137,17 @@ def create_job(
         job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
         queue_on_commit(tasks.advance_job, job_id=str(job.pk))
     return job
+
+
+def _take_place(organization: Organization) -> None:
+    organization.lock()
+    allowance = job_allowance(organization)
+    if not allowance.remaining:
+        raise TooManyJobs(
+            f"{allowance.limit} jobs an hour can be started. There is room again in "
+            f"{ceil(allowance.reset_seconds / 60)} min.",
+            retry_after=allowance.reset_seconds,
+        )
 
 
 def find_provider_account(organization: Organization, name: str) -> ProviderAccount:

@@ -7,6 +7,11 @@ os.environ.setdefault("SECRET_KEY", "used-by-tests-only-and-of-no-value-to-anybo
 os.environ.setdefault("SERVED_OVER_HTTPS", "false")
 os.environ.setdefault("POLL_INTERVAL_SECONDS", "1")
 os.environ.setdefault("PROVIDER_TIMEOUT_SECONDS", "5")
+os.environ.setdefault("UPLOADS_PER_HOUR", "1000000")
+os.environ.setdefault("JOBS_PER_HOUR", "1000000")
+os.environ.setdefault("REQUESTS_PER_MINUTE", "1000000")
+os.environ.setdefault("SIGN_INS_PER_ACCOUNT", "1000000")
+os.environ.setdefault("SIGN_INS_PER_NETWORK", "1000000")
 
 from config.settings import *  # noqa: F403 - reads the environment, which is set above
 

@@ -1,6 +1,7 @@
 """Operations 1 to 9, and the conversations that datasets are made from."""
 
 from collections import defaultdict
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.models import QuerySet
@@ -34,6 +35,8 @@ class DatasetViewSet(OrganizationViewSet):
         "partial_update": NameAndDescriptionSerializer,
         "import_from_conversations": shapes.ImportSerializer,
     }
+    creating_actions = ("create", "import_from_conversations")
+    hourly_limits = dict.fromkeys(creating_actions, services.upload_allowance)
 
     def get_queryset(self) -> QuerySet[Dataset]:
         datasets: QuerySet[Dataset] = self.organization.datasets.select_related("created_by")
@@ -43,6 +46,12 @@ class DatasetViewSet(OrganizationViewSet):
         # A file comes as a form; REST framework asks before it says which action it is.
         takes_file = getattr(self, "action_map", {}).get("post") == "create"
         return [MultiPartParser()] if takes_file else super().get_parsers()
+
+    def prepare(self) -> AbstractContextManager[Any]:
+        if self.action != "create":
+            return super().prepare()
+        values = {"file": uploaded_file(self.request)} | self.valid_input()
+        return services.stored_upload(self.organization, by=self.request.user, **values)
 
     def list(self, request: Request) -> Response:
         filters = self.valid_query(shapes.DatasetFilters)
@@ -58,9 +67,7 @@ class DatasetViewSet(OrganizationViewSet):
     )
     def create(self, request: Request) -> Response:
         """JSONL, CSV or a JSON array of at most 100 MB. The examples are read in a worker."""
-        file = uploaded_file(request)
-        values = self.valid_input() | {"file": file}
-        dataset = services.upload_dataset(self.organization, by=request.user, **values)  # type: ignore[arg-type]
+        dataset = services.accept_dataset(self.prepared)
         return Response(shapes.DatasetSerializer(dataset).data, status=201)
 
     @extend_schema(

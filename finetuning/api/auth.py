@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from finetuning.api import tokens
+from finetuning.api.operations import ALLOWANCE
 from finetuning.api.serializers import ModelSerializer, Serializer
 from finetuning.errors import Conflict, NotFound
 from finetuning.models import Organization, Role, User
@@ -91,6 +92,7 @@ class TokenView(APIView):
 
     @extend_schema(
         summary="Sign in",
+        parameters=ALLOWANCE,
         examples=[
             OpenApiExample(
                 "Sign-in", value={"email": "owner@example.com", "password": "..."}, request_only=True

@@ -1,5 +1,6 @@
 """Every error of the API has one shape: `application/problem+json` (RFC 9457), with our `code`."""
 
+import math
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from finetuning.api.places import HeaderInvalid, QueryInvalid
 from finetuning.errors import (
     Conflict,
     Forbidden,
@@ -24,6 +26,7 @@ from finetuning.errors import (
     ProviderFailed,
     Refused,
     TooLarge,
+    TooMany,
     Unsupported,
 )
 from finetuning.providers.base import ProviderError
@@ -38,6 +41,7 @@ STATUS_BY_KIND: dict[type[Refused], HTTPStatus] = {
     Conflict: HTTPStatus.CONFLICT,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     ProviderFailed: HTTPStatus.BAD_GATEWAY,
 }
 # What only Django or the server raises, with what it means for the caller.
@@ -53,7 +57,10 @@ OTHER_PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
 def problem(
     status: int, *, code: str, detail: str, errors: list[dict[str, str]], request_id: str | None
 ) -> Problem:
-    """The body of an error. `errors` are `{pointer, code, detail}`, one for each wrong field."""
+    """The body of an error. `errors` are `{pointer, code, detail}`, one for each wrong field.
+
+    What is wrong in the query or a header has its name as `parameter` or `header` in place of the pointer.
+    """
     body: Problem = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase.title(),
@@ -117,7 +124,7 @@ def _describe(error: Exception) -> tuple[int, str, str, list[dict[str, str]]] | 
     if isinstance(error, ProviderError):
         return HTTPStatus.BAD_GATEWAY, error.code, error.message, []
     if isinstance(error, ValidationError):
-        errors = list(_field_errors(error.detail))
+        errors = _located(error)
         return error.status_code, "invalid", " ".join(_sentence(item) for item in errors[:3]), errors
     if isinstance(error, APIException):
         return error.status_code, _code_of(error), str(_first(error.detail)), []
@@ -127,8 +134,21 @@ def _describe(error: Exception) -> tuple[int, str, str, list[dict[str, str]]] | 
     return None
 
 
+def _located(error: ValidationError) -> list[dict[str, str]]:
+    found = list(_field_errors(error.detail))
+    member = {QueryInvalid: "parameter", HeaderInvalid: "header"}.get(type(error))
+    if member is None:
+        return found
+    return [
+        {member: item["pointer"].removeprefix("/").replace("~1", "/").replace("~0", "~")}
+        | {key: item[key] for key in ("code", "detail")}
+        for item in found
+    ]
+
+
 def _sentence(item: dict[str, str]) -> str:
-    return f"{item['pointer'].lstrip('/')}: {item['detail']}" if item["pointer"] else item["detail"]
+    place = (item.get("pointer") or item.get("parameter") or item.get("header") or "").lstrip("/")
+    return f"{place}: {item['detail']}" if place else item["detail"]
 
 
 def _field_errors(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
@@ -161,7 +181,7 @@ def _headers(error: Exception, status: int) -> dict[str, str]:
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Bearer realm="api"')
-    wait = getattr(error, "wait", None)
+    wait = getattr(error, "wait", None) or getattr(error, "retry_after", None)
     if wait is not None:
-        headers["Retry-After"] = str(int(wait))
+        headers["Retry-After"] = str(math.ceil(wait))
     return headers

@@ -7,6 +7,24 @@ from django.db.models import Model, QuerySet
 from django.utils.dateparse import parse_date
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+
+class RelatedListField(serializers.ManyRelatedField):
+    """Ids in a list; REST framework's own does not say which of them is wrong."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        rows, errors = [], {}
+        for index, item in enumerate(data):
+            try:
+                rows.append(self.child_relation.to_internal_value(item))
+            except ValidationError as error:
+                errors[index] = error.detail
+        if errors:
+            raise ValidationError(errors)
+        return rows
 
 
 class OwnedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
@@ -20,6 +38,12 @@ class OwnedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
     def __init__(self, *, relation: str, **kwargs: Any) -> None:
         self.relation = relation
         super().__init__(pk_field=serializers.UUIDField(), **kwargs)
+
+    @classmethod
+    def many_init(cls, **kwargs: Any) -> RelatedListField:
+        child = cls(relation=kwargs.pop("relation"))
+        kwargs.pop("many", None)
+        return RelatedListField(child_relation=child, **kwargs)
 
     def get_queryset(self) -> QuerySet[Model]:
         queryset: QuerySet[Model] = getattr(self.context["request"].organization, self.relation).all()

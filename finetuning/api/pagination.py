@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.core import signing
 from django.db.models import F, Model, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from finetuning.api.places import QueryInvalid
 
 if TYPE_CHECKING:
     # rest_framework.views loads this module by its setting, before it is whole itself.
@@ -80,7 +82,7 @@ def _limit(request: Request) -> int:
     given = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= MAX_LIMIT:
         detail = ErrorDetail(f"Give a number from 1 to {MAX_LIMIT}.", code="limit_out_of_range")
-        raise ValidationError({"limit": [detail]})
+        raise QueryInvalid({"limit": [detail]})
     return int(given)
 
 
@@ -89,7 +91,7 @@ def _read_cursor(cursor: str, *, salt: str) -> list[Any]:
         values: list[Any] = signing.loads(cursor, salt=salt)
     except signing.BadSignature as error:
         detail = ErrorDetail("Not a cursor of this list. Start again without one.", code="invalid_cursor")
-        raise ValidationError({"cursor": [detail]}) from error
+        raise QueryInvalid({"cursor": [detail]}) from error
     return values
 
 

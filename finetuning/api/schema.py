@@ -24,9 +24,15 @@ PROBLEM = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["pointer", "code", "detail"],
+                "description": "Says where by one of `pointer`, `parameter` and `header`.",
+                "required": ["code", "detail"],
                 "properties": {
-                    "pointer": {"type": "string", "description": "JSON pointer of the field."},
+                    "pointer": {
+                        "type": "string",
+                        "description": "JSON pointer (RFC 6901) into the body; empty: all of it.",
+                    },
+                    "parameter": {"type": "string", "description": "Name of the query parameter."},
+                    "header": {"type": "string", "description": "Name of the header."},
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
                 },
@@ -76,15 +82,47 @@ def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             "example": PROBLEM_EXAMPLE,
         }
     }
+    named = {"X-Request-Id": {"schema": {"type": "string"}}}
+    retry = {
+        "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait; with 429 always."}
+    }
     components["responses"] = {
-        "ClientProblem": {"description": "Refused; says why and what to change.", "content": content},
-        "ServerProblem": {"description": "The provider or this server failed.", "content": content},
+        "ClientProblem": {
+            "description": "Refused; says why and what to change.",
+            "headers": named | retry,
+            "content": content,
+        },
+        "ServerProblem": {
+            "description": "The provider or this server failed.",
+            "headers": named,
+            "content": content,
+        },
+        "NotModified": {"description": "You have it already.", "headers": named},
     }
     for path in result["paths"].values():
         for operation in path.values():
-            operation["responses"]["4XX"] = {"$ref": "#/components/responses/ClientProblem"}
-            operation["responses"]["5XX"] = {"$ref": "#/components/responses/ServerProblem"}
+            _add_problems_of(operation)
     return result
+
+
+# What the header of a request may lead to.
+ANSWERS_TO_HEADERS = {
+    "If-None-Match": ("304", "NotModified"),
+    "If-Match": ("412", "ClientProblem"),
+    "Idempotency-Key": ("422", "ClientProblem"),
+}
+
+
+def _add_problems_of(operation: dict[str, Any]) -> None:
+    answers = {"4XX": "ClientProblem", "5XX": "ServerProblem"}
+    if "X-RateLimit-Limit" in str(operation["responses"]):
+        answers["429"] = "ClientProblem"
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] in ANSWERS_TO_HEADERS:
+            status, name = ANSWERS_TO_HEADERS[parameter["name"]]
+            answers[status] = name
+    for status, name in answers.items():
+        operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
 # Both pages set styles from their scripts; nothing else is loosened, and on these pages only.

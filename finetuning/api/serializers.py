@@ -43,7 +43,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         if isinstance(data, Mapping):
             known = [name for name, field in self.fields.items() if not field.read_only]
             expected = f"Known are: {', '.join(known)}." if known else "None is expected."
-            for name in set(data) - set(known) - {"csrfmiddlewaretoken"}:
+            for name in [name for name in data if name not in (*known, "csrfmiddlewaretoken")]:
                 errors[name] = [ErrorDetail(f"Unknown field. {expected}", code="unknown_field")]
         if errors:
             raise ValidationError(errors)
@@ -54,7 +54,7 @@ class Serializer(CamelCaseMixin, StrictSerializer):
     """The body of a request, or an answer that is no row."""
 
 
-class QuerySerializer(CamelCaseMixin):
+class QuerySerializer(CamelCaseMixin, StrictSerializer):
     """Filters in the query of a list. Names and values are those of the queryset's `filter`."""
 
 

@@ -1,5 +1,6 @@
 """Webhook endpoints and the log of what was sent to them."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db.models import QuerySet
@@ -127,6 +128,13 @@ class WebhookEndpointViewSet(OrganizationViewSet):
     def get_queryset(self) -> QuerySet[WebhookEndpoint]:
         return self.organization.webhook_endpoints.order_by("-created_at", "-id")
 
+    def prepare(self) -> AbstractContextManager[Any]:
+        if self.action == "destroy":
+            return super().prepare()
+        if self.action != "create":
+            self.get_object()
+        return nullcontext(services.checked_columns(**self.valid_input()))
+
     def list(self, request: Request) -> Response:
         return self.page(self.get_queryset(), WebhookEndpointSerializer)
 
@@ -140,10 +148,10 @@ class WebhookEndpointViewSet(OrganizationViewSet):
     )
     def create(self, request: Request) -> Response:
         """The answer holds the signing secret, which is never shown again."""
-        endpoint = services.create_endpoint(
+        endpoint = services.add_endpoint(
             self.organization,
             by=request.user,  # type: ignore[arg-type]
-            **self.valid_input(),
+            **self.prepared,
         )
         return Response(WebhookEndpointWithSecretSerializer(endpoint).data, status=201)
 
@@ -153,7 +161,8 @@ class WebhookEndpointViewSet(OrganizationViewSet):
         responses=WebhookEndpointSerializer,
     )
     def update(self, request: Request, pk: str) -> Response:
-        endpoint = services.update_endpoint(self.get_object(), **self.valid_input())
+        endpoint = self.get_object()
+        endpoint.change(**self.prepared)
         return Response(WebhookEndpointSerializer(endpoint).data)
 
     @extend_schema(

@@ -184,7 +184,7 @@ def _web_command(port: int, environment: dict[str, str]) -> Command:
     argv = (
         *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
         *("--host", ADDRESS, "--port", str(port), "--lifespan", "off"),
-        *("--no-access-log", "--timeout-graceful-shutdown", "5"),
+        *("--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "5"),
     )
     return Command(name="web", argv=argv, environment=environment, folder=CODE)
 

@@ -3,9 +3,11 @@
 A package by topic; Django looks for an app's models in this module, so it names them all.
 """
 
+from finetuning.models.idempotency import IdempotentAnswer, IdempotentAnswerQuerySet
 from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
+from finetuning.models.sign_in import SignInCounter, SignInCounterQuerySet
 from finetuning.models.stats import StatChange, StatChangeQuerySet
 from finetuning.models.tokens import TokenFamily, TokenFamilyQuerySet
 from finetuning.models.users import User, UserManager
@@ -17,6 +19,8 @@ from finetuning.models.webhooks import (
 )
 
 __all__ = [
+    "IdempotentAnswer",
+    "IdempotentAnswerQuerySet",
     "Invitation",
     "InvitationQuerySet",
     "Membership",
@@ -25,6 +29,8 @@ __all__ = [
     "ProviderAccount",
     "ProviderAccountQuerySet",
     "Role",
+    "SignInCounter",
+    "SignInCounterQuerySet",
     "StatChange",
     "StatChangeQuerySet",
     "TokenFamily",

@@ -40,9 +40,9 @@ class Organization(models.Model):
         return self.name
 
     def lock(self) -> None:
-        """Let nobody else change who belongs here, in what role, until the transaction ends.
+        """Let nobody else pass here for this organization until the transaction ends.
 
-        Raises NotFound when it was deleted meanwhile.
+        Whoever takes other locks too takes this one first. Raises NotFound when it was deleted meanwhile.
         """
         # Rows that only refer to the organization can still be added beside it.
         if Organization.objects.select_for_update(no_key=True).filter(pk=self.pk).first() is None:

@@ -1,6 +1,5 @@
 """What can be done with webhooks: managing endpoints, sending, sending again."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -45,19 +44,22 @@ class WebhookEndpointDisabled(Conflict):
     code = "webhook_endpoint_disabled"
 
 
-def create_endpoint(
-    organization: Organization, *, by: User, url: str, event_types: Sequence[str], **columns: Any
-) -> WebhookEndpoint:
-    """A new endpoint, whose `secret` is to be shown now. `columns`: `description`, `is_enabled`.
+def create_endpoint(organization: Organization, *, by: User, **columns: Any) -> WebhookEndpoint:
+    """A new endpoint, whose `secret` is to be shown now.
 
-    Raises WebhookAddressRefused or TooManyWebhookEndpoints.
+    `columns`: `url`, `event_types`, `description`, `is_enabled`. Raises WebhookAddressRefused or
+    TooManyWebhookEndpoints.
     """
-    _check_url(url)
+    return add_endpoint(organization, by=by, **checked_columns(**columns))
+
+
+@transaction.atomic
+def add_endpoint(organization: Organization, *, by: User, **columns: Any) -> WebhookEndpoint:
+    """The same of `checked_columns`. Raises TooManyWebhookEndpoints."""
+    organization.lock()
     if organization.webhook_endpoints.count() >= MAX_ENDPOINTS:
         raise TooManyWebhookEndpoints(f"There are {MAX_ENDPOINTS} endpoints already. Delete one first.")
-    endpoint = WebhookEndpoint(
-        organization=organization, created_by=by, url=url, event_types=sorted(set(event_types)), **columns
-    )
+    endpoint = WebhookEndpoint(organization=organization, created_by=by, **columns)
     endpoint.set_new_secret()
     endpoint.save()
     return endpoint
@@ -65,12 +67,20 @@ def create_endpoint(
 
 def update_endpoint(endpoint: WebhookEndpoint, **columns: Any) -> WebhookEndpoint:
     """Change `url`, `description`, `event_types` or `is_enabled`. Raises WebhookAddressRefused."""
+    endpoint.change(**checked_columns(**columns))
+    return endpoint
+
+
+def checked_columns(**columns: Any) -> dict[str, Any]:
+    """The columns with event types in order and a URL whose host may be called. Raises WebhookAddressRefused.
+
+    It asks the name server, so it stands before the transaction.
+    """
     if "url" in columns:
         _check_url(columns["url"])
     if "event_types" in columns:
         columns["event_types"] = sorted(set(columns["event_types"]))
-    endpoint.change(**columns)
-    return endpoint
+    return columns
 
 
 def _check_url(url: str) -> None:

@@ -28,6 +28,7 @@ class JobViewSet(OrganizationViewSet):
         "partial_update": NameAndDescriptionSerializer,
         "estimate_cost": shapes.EstimateSerializer,
     }
+    hourly_limits = {"create": services.job_allowance}
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs: QuerySet[Job] = self.organization.jobs.with_names().order_by("-created_at", "-id")

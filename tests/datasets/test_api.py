@@ -89,6 +89,20 @@ def test_lists_the_newest_first_page_by_page(api, organization):
     assert (first["hasMore"], second["hasMore"], second["nextCursor"]) == (True, False, None)
 
 
+def test_lists_each_row_once_while_others_are_added_and_deleted(api, organization):
+    names = [DatasetFactory(organization=organization).name for _ in range(6)][::-1]
+    first = api.get(DATASETS, {"limit": 2}).json()
+    for _ in range(3):
+        DatasetFactory(organization=organization)
+    api.delete(f"{DATASETS}/{first['data'][1]['id']}")
+
+    second = api.get(DATASETS, {"limit": 2, "cursor": first["nextCursor"]}).json()
+    third = api.get(DATASETS, {"limit": 2, "cursor": second["nextCursor"]}).json()
+
+    assert [row["name"] for page in (first, second, third) for row in page["data"]] == names
+    assert third["nextCursor"] is None
+
+
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=101", "limit=9" * 30, "limit=١", "cursor=x", "cursor=%00"]
 )

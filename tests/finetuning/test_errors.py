@@ -165,6 +165,58 @@ def test_takes_the_body_of_a_post_with_a_trailing_slash(api):
     assert api.post("/api/conversations/", talk).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("path", "parameter", "code"),
+    [
+        (f"{DATASETS}?limit=0", "limit", "limit_out_of_range"),
+        (f"{DATASETS}?cursor=x", "cursor", "invalid_cursor"),
+        (f"{DATASETS}?workspaceid=1", "workspaceid", "unknown_field"),
+        (f"{DATASETS}?workspaceId=1", "workspaceId", "invalid"),
+        (f"{DATASETS}?a~/b=1", "a~/b", "unknown_field"),
+        (f"{DATASETS}/stats?status=valid", "status", "unknown_field"),
+        ("/api/agents?name=x", "name", "unknown_field"),
+        ("/api/fine-tuning/jobs?status=failed&status=running", "status", "given_twice"),
+    ],
+)
+def test_says_which_parameter_is_wrong(api, path, parameter, code):
+    answer = api.get(path)
+
+    error = answer.json()["errors"][0]
+    assert (answer.status_code, error["parameter"], error["code"]) == (400, parameter, code)
+    assert "pointer" not in error
+
+
+def test_takes_what_every_list_takes(api):
+    assert api.get(f"{DATASETS}?limit=5&format=json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/api/fine-tuning/jobs", {"hyperparameters": {"n_epochs": 99}}, "/hyperparameters/n_epochs"),
+        ("/api/fine-tuning/jobs", {"hyperparameters": {"epochs/x": 1}}, "/hyperparameters/epochs~1x"),
+        ("/api/keys", {"name": "x", "agentIds": ["y"]}, "/agentIds/0"),
+        ("/api/keys", {"name": "x", "requestsPerMinute": -1}, "/requestsPerMinute"),
+    ],
+)
+def test_points_into_the_body_as_it_was_sent(api, path, body, pointer):
+    answer = api.post(path, body)
+
+    assert answer.status_code == 400
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/auth/me", "/api/nothing", "/nothing", "/static/finetuning/app.css", "/static/nothing", "/login"],
+)
+def test_names_every_request(client, path):
+    answer = client.get(path, HTTP_X_REQUEST_ID="mine-3")
+    answer.close()
+
+    assert answer["X-Request-Id"] == "mine-3"
+
+
 def test_says_which_methods_there_are(api):
     answer = api.delete(DATASETS)
 

@@ -190,12 +190,12 @@ def test_rings_for_the_delivery_once_the_change_is_committed(
     endpoint, django_capture_on_commit_callbacks, monkeypatch
 ):
     rung = []
-    monkeypatch.setattr(tasks.deliver_webhook, "apply_async", lambda **options: rung.append(options))
+    monkeypatch.setattr(tasks.deliver_webhook, "apply_async", lambda kwargs, **_: rung.append(kwargs))
 
     with django_capture_on_commit_callbacks(execute=True):
         announce(endpoint.organization, "job.failed", {})
 
-    assert rung == [{"kwargs": {"delivery_id": str(endpoint.deliveries.get().pk)}}]
+    assert rung == [{"delivery_id": str(endpoint.deliveries.get().pk)}]
 
 
 def test_tries_again_by_the_schedule_and_gives_up_after_three_days(delivery, receiver):

@@ -87,7 +87,7 @@ def test_api_revokes_a_key_and_keeps_its_row(admin_api):
 def test_api_gives_no_key_for_a_foreign_agent(outsider_api, agent):
     answer = outsider_api.post("/api/keys", {"name": "Desk", "agentIds": [str(agent.pk)]})
 
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/agentIds")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/agentIds/0")
     assert not ApiKey.objects.exists()
 
 

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Uploading    {path.name} ({path.stat().st_size:,} bytes)")
         dataset = api.upload(path)
         while dataset["status"] == "processing":
-            time.sleep(0.5)
+            time.sleep(1)
             dataset = api.get(f"datasets/{dataset['id']}")
         if dataset["status"] != "valid":
             shown = "\n".join(_one_line(problem) for problem in dataset["validationErrors"][:10])

@@ -1,0 +1,109 @@
+"""Guessing passwords has a limit, by account and by network, wherever one signs in.
+
+The API, the pages and the admin ask Django's `authenticate`, and this is its only backend. An attempt is
+counted before the password is looked at, so that of many at the same time none is too many; a right one is
+taken back. The counters are rows: a flushed or missing Redis gives nobody more guesses.
+"""
+
+import ipaddress
+import math
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from finetuning.errors import TooMany
+from finetuning.limits import Allowance
+from finetuning.models import SignInCounter, User
+
+# Hashing a longer one would cost more than it protects.
+MAX_PASSWORD_LENGTH = 1024
+IPV6_NETWORK_BITS = 64
+
+
+class TooManySignIns(TooMany):
+    code = "too_many_sign_ins"
+
+
+class LimitedBackend(ModelBackend):
+    """Django's own, behind the limits."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """The user, or None for whatever is wrong. Raises TooManySignIns, for any account, known or not."""
+        if username is None or password is None:
+            return None
+        network = client_network(request)
+        account = f"account:{sha256(username.strip().upper().encode(errors='replace')).hexdigest()}"
+        now = timezone.now()
+        _count(network, limit=settings.SIGN_INS_PER_NETWORK, now=now)
+        allowance = _count(account, limit=settings.SIGN_INS_PER_ACCOUNT, now=now)
+        if request is not None:
+            request.allowance = allowance  # type: ignore[attr-defined]
+        # A password that is too long is checked like any wrong one, cut short, to take the same time.
+        is_checkable = len(password) <= MAX_PASSWORD_LENGTH
+        user = super().authenticate(request, username, password if is_checkable else "", **kwargs)
+        if user is None or not is_checkable:
+            return None
+        SignInCounter.objects.take_back([network, account])
+        return user
+
+
+def _count(subject: str, *, limit: int, now: datetime) -> Allowance:
+    counter = SignInCounter.objects.count_attempt(subject, now=now)
+    seconds = max(1, math.ceil((counter.ends_at - now).total_seconds()))
+    if counter.attempts > limit:
+        minutes = math.ceil(seconds / 60)
+        raise TooManySignIns(
+            f"There were too many attempts to sign in. Try again in {minutes} min.", retry_after=seconds
+        )
+    return Allowance(limit, limit - counter.attempts, seconds)
+
+
+def client_network(request: HttpRequest | None) -> str:
+    """Where a request comes from: an IPv4 address, or the /64 of an IPv6 address, which one customer has.
+
+    `X-Forwarded-For` counts as far from its end as there are TRUSTED_PROXIES; what stands before that, or
+    comes without a proxy, was written by the caller.
+    """
+    if request is None:
+        return "network:none"
+    address = request.META.get("REMOTE_ADDR", "")
+    forwarded = [part for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    if 0 < settings.TRUSTED_PROXIES <= len(forwarded):
+        address = forwarded[-settings.TRUSTED_PROXIES].strip()
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "network:none"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return f"network:{ipaddress.ip_network((int(parsed), IPV6_NETWORK_BITS), strict=False)}"
+    return f"network:{parsed}"
+
+
+class SignInForm(AuthenticationForm):
+    """Shows a limit as what it is, not as a wrong password."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except TooMany as refusal:
+            raise ValidationError(refusal.message, code=refusal.code) from refusal
+
+
+class AdminSignInForm(SignInForm, AdminAuthenticationForm):
+    """The same for operators."""
