@@ -22,6 +22,9 @@ from tests.isolation.policy import Id, Level, Upload, routes
 from tests.isolation.rows import contents, furnish
 
 CANARY = "Canary"
+EACH_TIME_ANOTHER = re.compile(
+    r'"requestId": ?"[^"]*"|X-Request-Id: [0-9a-f-]+|name="csrfmiddlewaretoken" value="[^"]*"'
+)
 UUID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # All but the last of each kind are members of the organization whose rows the matrix is about.
 INSIDE = {
@@ -185,13 +188,13 @@ def outcome(answer):
 
 def expected(operation, principal):
     """What `outcome` is to be."""
-    allowed = operation.usual_status, operation.code
     if operation.level is Level.PUBLIC:
-        return allowed
+        return operation.allowed
     if principal == "foreign owner":
-        return _refused(operation, 404, "not_found") if operation.kinds else allowed
+        return _refused(operation, 404, "not_found") if operation.kinds else operation.allowed
     if principal in INSIDE:
-        return allowed if INSIDE[principal] >= operation.level else _refused(operation, 403, "role_too_low")
+        may = INSIDE[principal] >= operation.level
+        return operation.allowed if may else _refused(operation, 403, "role_too_low")
     if operation.is_api:
         return 401, LOCKED_OUT[principal]
     if principal == "removed":
@@ -216,3 +219,8 @@ def given_ids(operation, rows):
     """The ids that a request of `operation` sends when it is about these rows and refers to them."""
     sent = json.dumps(filled({**operation.query, **operation.send}, rows), default=str)
     return {*map(str, named_by(operation, rows)), *re.findall(UUID_PATTERN, sent)}
+
+
+def without_ids(answer, named):
+    """What `answer` tells, without the ids `named` and what is new with each answer of the same kind."""
+    return EACH_TIME_ANOTHER.sub("", told(answer, besides=named))

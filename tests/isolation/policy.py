@@ -12,7 +12,7 @@ A line is a method, the route's name, the lowest role that may, and, where they 
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.urls import URLPattern, get_resolver
@@ -73,12 +73,13 @@ class Operation:
 
     @property
     def is_safe(self):
-        return self.method == "GET"
+        return self.method in ("GET", "HEAD", "OPTIONS")
 
     @property
-    def usual_status(self):
-        by_method = {"DELETE": 204} if self.is_api else {"POST": 302}
-        return self.status or by_method.get(self.method, 200)
+    def allowed(self):
+        """Status and code of the answer to whoever may."""
+        usual = {"DELETE": 204} if self.is_api else {"POST": 302}
+        return self.status or usual.get(self.method, 200), self.code
 
     @property
     def does_change(self):
@@ -296,6 +297,7 @@ def _walk(patterns, namespace="", prefix=""):
             )
 
 
+@cache
 def routes():
     """Every route of the URL resolver: its name, or else its path, and its path."""
     return {name: route for name, route in _walk(get_resolver().url_patterns) if name not in NOT_HERE}
