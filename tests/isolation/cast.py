@@ -23,7 +23,7 @@ from tests.isolation.rows import contents, furnish
 
 CANARY = "Canary"
 EACH_TIME_ANOTHER = re.compile(
-    r'"requestId": ?"[^"]*"|X-Request-Id: [0-9a-f-]+|name="csrfmiddlewaretoken" value="[^"]*"'
+    r'"requestId": ?"[^"]*"|X-Request-Id: [0-9a-f-]+|name="csrfmiddlewaretoken" value="[^"]*"|Expires: .*'
 )
 UUID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # All but the last of each kind are members of the organization whose rows the matrix is about.
