@@ -39,7 +39,7 @@ urlpatterns = [
     path("api/fine-tuning/", include("datasets.api.urls")),
     path("api/fine-tuning/", include("jobs.api.urls")),
     path("api/fine-tuning/", include("models_registry.api.urls")),
-    path("api/<path:path>", unknown_path),
+    path("api/<path:path>", unknown_path, name="api-unknown-path"),
     path("metrics", metrics.show_metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

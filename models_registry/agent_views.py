@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from finetuning.errors import Refused
 from finetuning.tenancy import OrganizationRequest, members_only
@@ -18,6 +18,7 @@ ROWS_PER_PAGE = 20
 SHOWN_SWITCHES = 20
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @members_only
 def list_agents(request: OrganizationRequest) -> HttpResponse:
     """All agents; a POST makes a new one."""

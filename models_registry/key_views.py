@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from finetuning.tenancy import OrganizationRequest, admins_manage
 from models_registry import api_keys as services
@@ -18,6 +18,7 @@ from models_registry.models import ApiKey
 ROWS_PER_PAGE = 50
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @admins_manage
 def list_keys(request: OrganizationRequest) -> HttpResponse:

@@ -21,3 +21,5 @@ MEDIA_ROOT = _media.name
 STATIC_ROOT = _static.name
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each client would otherwise look at every static file when it is made.
+WHITENOISE_AUTOREFRESH = True

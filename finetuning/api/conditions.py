@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.shortcuts import get_object_or_404
 from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
@@ -39,8 +38,7 @@ def change_if_unchanged(
         if wanted is None:
             return handler(view.request, **kwargs)
         with transaction.atomic():
-            rows = view.get_queryset().select_for_update(no_key=True, of=("self",))
-            get_object_or_404(rows, pk=kwargs["pk"])
+            view.lock_object()
             present = etag_of(view.retrieve(view.request, **kwargs).data)
             if wanted.strip() != "*" and present not in parse_etags(wanted):
                 raise PreconditionFailed

@@ -46,6 +46,10 @@ class OrganizationDetailViewSet(OrganizationViewSet):
     def get_object(self) -> Organization:
         return self.organization
 
+    def lock_object(self) -> None:
+        self.organization.lock()
+        self.organization.refresh_from_db()
+
     def retrieve(self, request: Request) -> Response:
         return Response(OrganizationDetailSerializer(self.organization).data)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -69,6 +70,13 @@ class OrganizationViewSet(GenericViewSet[Any]):
         The action finds it as `self.prepared`.
         """
         return nullcontext()
+
+    def lock_object(self) -> None:
+        """Let nobody change the row that the path names until the transaction ends. Raises Http404."""
+        rows = self.get_queryset().select_for_update(no_key=True, of=("self",))
+        get_object_or_404(
+            rows, **{self.lookup_field: self.kwargs[self.lookup_url_kwarg or self.lookup_field]}
+        )
 
     def finalize_response(  # type: ignore[override]
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any

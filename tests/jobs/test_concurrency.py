@@ -1,32 +1,14 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from django.db import connection
 
 from datasets import services as datasets
-from finetuning.errors import Refused
 from jobs import services
 from jobs.models import Job
 from models_registry import services as registry
 from models_registry.models import FineTunedModel
 from tests.factories import DatasetFactory, FineTunedModelFactory
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*calls):
-    """Run the calls in threads of their own; returns what they returned or raised as a refusal."""
-
-    def run(call):
-        try:
-            return call()
-        except Refused as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 @pytest.fixture

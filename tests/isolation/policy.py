@@ -1,0 +1,369 @@
+"""Who may do what: one line for each operation. `test_policy.py` names every route and method that has none.
+
+A line is a method, the route's name, the lowest role that may, and, where they are not the usual ones:
+
+- `of`: the kinds of row that the ids in the path name, in their order, by their keys in `rows.py`;
+- `send`: a valid body, JSON for the API and a form for a page, in which `Id` stands for the id of a row;
+- `query`: valid parameters, in the same way;
+- `status`, and `code` of a problem: of the answer to whoever may. Usual are 200; 302 for a form of a page;
+  204 for a DELETE;
+- `changes`: whether a row changes by it. Usual is yes, but not by a GET;
+- `reads_token`: a public operation that looks at an access token if there is one, and so refuses a bad one.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cache, partial
+from typing import Any
+
+from django.urls import URLPattern, get_resolver
+
+
+class Level(IntEnum):
+    """What is needed. `PUBLIC` asks for nothing, `SIGNED_IN` for no role in particular."""
+
+    PUBLIC = 0
+    SIGNED_IN = 1
+    VIEWER = 2
+    MEMBER = 3
+    ADMIN = 4
+    OWNER = 5
+
+
+PUBLIC, SIGNED_IN, VIEWER, MEMBER, ADMIN, OWNER = Level
+
+
+@dataclass(frozen=True)
+class Id:
+    """Stands for the id of the row of this kind that the caller's own organization has."""
+
+    kind: str
+    attribute: str = "pk"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Stands for a file with these bytes."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    route: str
+    level: Level
+    of: str = ""
+    send: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    status: int = 0
+    code: str = ""
+    changes: bool | None = None
+    reads_token: bool = False
+
+    def __str__(self):
+        return f"{self.method} {self.route}"
+
+    @property
+    def kinds(self):
+        return self.of.split()
+
+    @property
+    def is_api(self):
+        return routes()[self.route].startswith("api/")
+
+    @property
+    def is_safe(self):
+        return self.method in ("GET", "HEAD", "OPTIONS")
+
+    @property
+    def allowed(self):
+        """Status and code of the answer to whoever may."""
+        usual = {"DELETE": 204} if self.is_api else {"POST": 302}
+        return self.status or usual.get(self.method, 200), self.code
+
+    @property
+    def does_change(self):
+        return not self.is_safe if self.changes is None else self.changes
+
+
+GET, POST, PUT, PATCH, DELETE = (
+    partial(Operation, name) for name in ("GET", "POST", "PUT", "PATCH", "DELETE")
+)
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+NAME = {"name": "Something else"}
+DESCRIPTION = {"description": "Something else"}
+FILE = Upload("talks.jsonl", b'{"messages": [{"role": "user", "content": "Hi"}]}\n')
+INVITATION = {"email": "new@example.com", "role": "member"}
+TALK = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+JOB = {"name": "Something else", "datasetId": Id("dataset"), "baseModel": "gpt-4.1-mini", "seed": 7}
+JOB_FORM = {"name": "Something else", "dataset": Id("dataset"), "base_model": "gpt-4.1-mini-2025-04-14"}
+JOB_FORM |= {"provider": "sandbox", "seed": 7}
+ESTIMATE = {"datasetId": Id("dataset"), "baseModel": "gpt-4.1-mini"}
+USAGE = {"promptTokens": 1, "completionTokens": 1, "latencyMs": 1}
+HOOK_URL = "http://127.0.0.1:9/another"
+HOOK = {"url": HOOK_URL, "eventTypes": ["job.failed"]}
+HOOK_FORM = {"url": HOOK_URL, "event_types": ["job.failed"]}
+SPLIT = {"secondModelId": Id("model"), "secondShare": 10}
+SPLIT_FORM = {"second_model": Id("model"), "second_share": 10}
+AGENT_FORM = {**DESCRIPTION, "recording": "all", "recorded_percent": 50}
+
+API = [
+    # Without a token, and whatever it is.
+    POST(
+        "token",
+        PUBLIC,
+        send={"email": "nobody@example.com", "password": "x"},
+        status=401,
+        code="wrong_credentials",
+        changes=False,
+    ),
+    POST(
+        "token-refresh",
+        PUBLIC,
+        send={"refresh": "x"},
+        status=401,
+        code="refresh_token_invalid",
+        changes=False,
+    ),
+    POST(
+        "token-revoke", PUBLIC, send={"refresh": "x"}, status=401, code="refresh_token_invalid", changes=False
+    ),
+    *(GET(route, PUBLIC) for route in ("api-schema", "api-docs", "api-redoc")),
+    *(
+        Operation(method, "api-unknown-path", PUBLIC, of="text", status=404, code="not_found", changes=False)
+        for method in METHODS
+    ),
+    POST(
+        "accept-invitation",
+        PUBLIC,
+        send={"token": "x"},
+        status=404,
+        code="invitation_not_valid",
+        changes=False,
+        reads_token=True,
+    ),
+    # Who am I, and in which organization.
+    GET("me", VIEWER),
+    POST("token-revoke-all", SIGNED_IN, status=204),
+    POST("switch-organization", SIGNED_IN, send={"organizationId": Id("organization")}),
+    # The organization, and who and what belongs to it.
+    GET("organization-detail", VIEWER),
+    PATCH("organization-detail", ADMIN, send=NAME),
+    DELETE("organization-detail", OWNER, query={"name": Id("organization", "name")}),
+    POST("organization-list", SIGNED_IN, send=NAME, status=201),
+    GET("member-list", VIEWER),
+    GET("member-detail", VIEWER, of="colleague"),
+    PATCH("member-detail", ADMIN, of="colleague", send={"role": "viewer"}),
+    DELETE("member-detail", ADMIN, of="colleague"),
+    GET("invitation-list", VIEWER),
+    POST("invitation-list", ADMIN, send=INVITATION, status=201),
+    GET("invitation-detail", VIEWER, of="invitation"),
+    DELETE("invitation-detail", ADMIN, of="invitation"),
+    GET("workspace-list", VIEWER),
+    POST("workspace-list", ADMIN, send=NAME, status=201),
+    GET("workspace-detail", VIEWER, of="workspace"),
+    PUT("workspace-detail", ADMIN, of="workspace", send=NAME),
+    PATCH("workspace-detail", ADMIN, of="workspace", send=NAME),
+    DELETE("workspace-detail", ADMIN, of="empty_workspace"),
+    GET("provider-account-list", VIEWER),
+    POST("provider-account-list", ADMIN, send={"name": "another", "kind": "sandbox"}, status=201),
+    GET("provider-account-detail", VIEWER, of="provider_account"),
+    PUT("provider-account-detail", ADMIN, of="provider_account", send={"name": "another"}),
+    PATCH("provider-account-detail", ADMIN, of="provider_account", send={"name": "another"}),
+    DELETE("provider-account-detail", ADMIN, of="spare_account"),
+    POST("provider-account-test", ADMIN, of="provider_account"),
+    # Datasets and conversations.
+    GET("dataset-list", VIEWER, query={"workspaceId": Id("workspace")}),
+    POST("dataset-list", MEMBER, send={**NAME, "file": FILE, "workspaceId": Id("workspace")}, status=201),
+    GET("dataset-stats", VIEWER, query={"workspaceId": Id("workspace")}),
+    POST(
+        "dataset-import-from-conversations",
+        MEMBER,
+        send={**NAME, "workspaceId": Id("workspace"), "agentId": Id("agent", "name")},
+        status=201,
+    ),
+    GET("dataset-detail", VIEWER, of="dataset"),
+    PUT("dataset-detail", MEMBER, of="dataset", send=NAME),
+    PATCH("dataset-detail", MEMBER, of="dataset", send=DESCRIPTION),
+    DELETE("dataset-detail", OWNER, of="dataset"),
+    POST("dataset-validate", MEMBER, of="dataset"),
+    GET("dataset-examples", VIEWER, of="dataset"),
+    GET("conversation-list", VIEWER, query={"workspaceId": Id("workspace"), "agentId": Id("agent", "name")}),
+    POST("conversation-list", MEMBER, send={**TALK, "workspaceId": Id("workspace")}, status=201),
+    # Jobs.
+    GET("job-list", VIEWER, query={"datasetId": Id("dataset"), "workspaceId": Id("workspace")}),
+    POST("job-list", MEMBER, send={**JOB, "workspaceId": Id("workspace")}, status=201),
+    GET("job-stats", VIEWER, query={"workspaceId": Id("workspace")}),
+    POST("job-estimate-cost", MEMBER, send=ESTIMATE, changes=False),
+    GET("job-detail", VIEWER, of="job"),
+    PUT("job-detail", MEMBER, of="job", send=NAME),
+    PATCH("job-detail", MEMBER, of="job", send=DESCRIPTION),
+    POST("job-cancel", MEMBER, of="job"),
+    GET("job-events", VIEWER, of="job"),
+    POST("job-sync", MEMBER, of="finished_job", changes=False),
+    GET("base-model-list", VIEWER),
+    # Models, and the agents and keys through which they are called.
+    GET("model-list", VIEWER, query={"workspaceId": Id("workspace")}),
+    GET("model-stats", VIEWER, query={"workspaceId": Id("workspace")}),
+    GET("model-detail", VIEWER, of="model"),
+    PUT("model-detail", MEMBER, of="model", send=NAME),
+    PATCH("model-detail", MEMBER, of="model", send=DESCRIPTION),
+    DELETE("model-detail", OWNER, of="model"),
+    POST("model-deploy", MEMBER, of="model", send={"agentId": Id("agent", "name")}),
+    POST("model-undeploy", MEMBER, of="deployed_model", send={"agentId": Id("agent", "name")}),
+    POST("model-archive", MEMBER, of="model"),
+    POST("model-usage", MEMBER, of="model", send=USAGE),
+    GET("agent-list", VIEWER),
+    POST(
+        "agent-list",
+        MEMBER,
+        send={"name": "new-bot", "workspaceId": Id("workspace"), "fallbackModelId": Id("model")},
+        status=201,
+    ),
+    GET("agent-detail", VIEWER, of="agent"),
+    PUT("agent-detail", MEMBER, of="agent", send={"fallbackModelId": Id("model")}),
+    PATCH("agent-detail", MEMBER, of="agent", send={"workspaceId": Id("other_workspace")}),
+    POST("agent-split", MEMBER, of="agent", send=SPLIT),
+    POST("agent-roll-back", MEMBER, of="agent"),
+    GET("agent-switches", VIEWER, of="agent"),
+    GET("key-list", VIEWER),
+    POST(
+        "key-list",
+        ADMIN,
+        send={**NAME, "agentIds": [Id("agent")], "workspaceIds": [Id("workspace")]},
+        status=201,
+    ),
+    GET("key-detail", VIEWER, of="key"),
+    DELETE("key-detail", ADMIN, of="key"),
+    # Webhooks.
+    GET("webhook-endpoint-list", VIEWER),
+    POST("webhook-endpoint-list", ADMIN, send=HOOK, status=201),
+    GET("webhook-endpoint-detail", VIEWER, of="endpoint"),
+    PUT("webhook-endpoint-detail", ADMIN, of="endpoint", send=HOOK),
+    PATCH("webhook-endpoint-detail", ADMIN, of="endpoint", send=DESCRIPTION),
+    DELETE("webhook-endpoint-detail", ADMIN, of="endpoint"),
+    POST("webhook-endpoint-rotate-secret", ADMIN, of="endpoint"),
+    POST("webhook-endpoint-test", ADMIN, of="endpoint", status=202),
+    GET("webhook-endpoint-deliveries", VIEWER, of="endpoint"),
+    GET("webhook-endpoint-delivery", VIEWER, of="endpoint delivery"),
+    POST("webhook-endpoint-resend", ADMIN, of="endpoint delivery", status=202),
+]
+
+PAGES = [
+    GET("healthz", PUBLIC),
+    GET("readyz", PUBLIC),
+    *(Operation(method, "metrics", PUBLIC, status=404, changes=False) for method in METHODS),
+    GET("finetuning:dashboard", VIEWER),
+    GET("finetuning:organizations", VIEWER),
+    POST("finetuning:switch-organization", SIGNED_IN, of="organization", changes=False),
+    GET("datasets:list", VIEWER),
+    GET("datasets:cards", VIEWER),
+    GET("datasets:new", VIEWER),
+    POST("datasets:new", MEMBER, send={**NAME, "file": FILE}),
+    GET("datasets:sample", VIEWER),
+    GET("datasets:detail", VIEWER, of="dataset"),
+    GET("datasets:status", VIEWER, of="dataset"),
+    GET("datasets:problems", VIEWER, of="dataset"),
+    GET("datasets:edit", VIEWER, of="dataset"),
+    POST("datasets:edit", MEMBER, of="dataset", send=NAME),
+    POST("datasets:validate", MEMBER, of="dataset"),
+    POST("datasets:delete", OWNER, of="dataset"),
+    GET("jobs:list", VIEWER),
+    GET("jobs:rows", VIEWER),
+    GET("jobs:new", VIEWER, query={**JOB_FORM, "step": "review"}),
+    POST("jobs:new", MEMBER, send=JOB_FORM),
+    GET("jobs:estimate", VIEWER, query=JOB_FORM),
+    GET("jobs:detail", VIEWER, of="job"),
+    GET("jobs:progress", VIEWER, of="job"),
+    GET("jobs:metrics", VIEWER, of="job"),
+    GET("jobs:events", VIEWER, of="job"),
+    GET("jobs:log", VIEWER, of="job"),
+    GET("jobs:cancel", VIEWER, of="job"),
+    POST("jobs:cancel", MEMBER, of="job"),
+    GET("models_registry:list", VIEWER),
+    GET("models_registry:detail", VIEWER, of="model"),
+    POST("models_registry:deploy", MEMBER, of="model", send={"agent_id": Id("agent", "name")}),
+    POST("models_registry:undeploy", MEMBER, of="deployed_model"),
+    POST("models_registry:archive", MEMBER, of="model"),
+    POST("models_registry:delete", OWNER, of="model"),
+    # No provider answers here; that it was asked shows that the call was allowed.
+    POST("models_registry:try", MEMBER, of="model", send={"message": "Hi"}, status=422, changes=False),
+    GET("agents:list", VIEWER),
+    POST("agents:list", MEMBER, send={"name": "new-bot"}),
+    GET("agents:detail", VIEWER, of="agent"),
+    POST("agents:split", MEMBER, of="agent", send=SPLIT_FORM),
+    POST("agents:settings", MEMBER, of="agent", send={**AGENT_FORM, "fallback_model": Id("model")}),
+    POST("agents:roll-back", MEMBER, of="agent"),
+    GET("keys:list", VIEWER),
+    POST(
+        "keys:list",
+        ADMIN,
+        send={**NAME, "agents": [Id("agent")], "workspaces": [Id("workspace")]},
+        status=200,
+    ),
+    POST("keys:revoke", ADMIN, of="key"),
+    *(GET(route, VIEWER) for route in ("members:list", "settings:organization", "settings:workspaces")),
+    *(
+        GET(route, VIEWER)
+        for route in ("provider_accounts:list", "provider_accounts:new", "settings:profile")
+    ),
+    POST("members:list", ADMIN, send=INVITATION, status=200),
+    POST("members:role", ADMIN, of="colleague", send={"role": "viewer"}),
+    POST("members:remove", ADMIN, of="colleague"),
+    POST("members:revoke", ADMIN, of="invitation"),
+    *(
+        Operation(method, "invitation", PUBLIC, of="text", status=404, changes=False)
+        for method in ("GET", "POST")
+    ),
+    POST("finetuning:organizations", SIGNED_IN, send=NAME),
+    POST("settings:organization", ADMIN, send=NAME),
+    POST("settings:delete-organization", OWNER, send={"name": Id("organization", "name")}),
+    POST("settings:workspaces", ADMIN, send=NAME),
+    GET("settings:workspace", VIEWER, of="workspace"),
+    POST("settings:workspace", ADMIN, of="workspace", send=NAME),
+    POST("settings:delete-workspace", ADMIN, of="empty_workspace"),
+    POST("settings:profile", VIEWER, send=NAME),
+    POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
+    POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
+    GET("provider_accounts:detail", VIEWER, of="provider_account"),
+    POST("provider_accounts:detail", ADMIN, of="provider_account", send={"name": "another"}),
+    POST("provider_accounts:test", ADMIN, of="provider_account"),
+    POST("provider_accounts:delete", ADMIN, of="spare_account"),
+    GET("webhooks:list", VIEWER),
+    GET("webhooks:new", VIEWER),
+    POST("webhooks:new", ADMIN, send=HOOK_FORM, status=200),
+    GET("webhooks:detail", VIEWER, of="endpoint"),
+    GET("webhooks:edit", VIEWER, of="endpoint"),
+    POST("webhooks:edit", ADMIN, of="endpoint", send=HOOK_FORM),
+    POST("webhooks:rotate", ADMIN, of="endpoint", status=200),
+    POST("webhooks:test", ADMIN, of="endpoint"),
+    POST("webhooks:delete", ADMIN, of="endpoint"),
+    GET("webhooks:delivery", VIEWER, of="endpoint delivery"),
+    POST("webhooks:resend", ADMIN, of="endpoint delivery"),
+]
+
+OPERATIONS = {str(operation): operation for operation in [*API, *PAGES]}
+
+# The sign-in and sign-out forms, which have tests of their own, and what only operators reach.
+NOT_HERE = {"login", "logout"}
+NOT_HERE_NAMESPACES = {"admin"}
+
+
+def _walk(patterns, namespace="", prefix=""):
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield f"{namespace}{pattern.name or route}", route
+        elif pattern.namespace not in NOT_HERE_NAMESPACES:
+            yield from _walk(
+                pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else namespace, route
+            )
+
+
+@cache
+def routes():
+    """Every route of the URL resolver: its name, or else its path, and its path."""
+    return {name: route for name, route in _walk(get_resolver().url_patterns) if name not in NOT_HERE}

@@ -1,0 +1,157 @@
+"""One row of every kind for an organization, and what tells whether any of an organization's rows changed."""
+
+from datetime import timedelta
+from functools import cache
+
+from django.apps import apps
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.utils import timezone
+
+from finetuning.models import Organization, User, WebhookEndpoint
+from jobs.states import Status
+from models_registry import services as registry
+from tests.factories import (
+    DatasetFactory,
+    FineTunedModelFactory,
+    JobFactory,
+    ProviderAccountFactory,
+    UserFactory,
+)
+
+APPS = ("finetuning", "datasets", "jobs", "models_registry")
+TALKS = b"".join(
+    b'{"messages": [{"role": "user", "content": "Question %d?"}, {"role": "assistant", "content": "%d."}]}\n'
+    % (number, number)
+    for number in range(12)
+)
+
+
+def furnish(organization, *, mark):
+    """A row of every kind that an operation is about, by kind. `mark` is part of every text in them."""
+    account = ProviderAccountFactory(organization=organization, name="sandbox", is_default=True)
+    account.set_api_key("sk-test")
+    account.save()
+    workspaces = [organization.workspaces.create(name=f"{mark} {side}") for side in ("East", "West")]
+    own = {"organization": organization, "workspace": workspaces[0]}
+    texts = {"name": f"{mark} name", "description": f"{mark} description"}
+    dataset = DatasetFactory(**own, **texts, file_name=f"{mark}.jsonl", examples=12)
+    dataset.store_file(ContentFile(TALKS), size=len(TALKS))
+    job = JobFactory(
+        **own, **texts, provider_account=account, dataset=DatasetFactory(**own, name=f"{mark} busy")
+    )
+    job.events.create(event_type="status", message=f"{mark} event", metadata={"status": "pending"})
+    finished_job = JobFactory(**own, **texts, provider_account=account, status=Status.SUCCEEDED)
+    models = [_model(own, texts, account, f"ft:{mark}:{number}") for number in range(3)]
+    agent = _agent(organization, workspaces[0], models, mark)
+    organization.conversations.record(
+        messages=[{"role": "user", "content": f"{mark} question"}],
+        workspace=workspaces[0],
+        agent_id=agent.name,
+        external_id=f"{mark} talk",
+    )
+    key, _ = organization.api_keys.issue(name=f"{mark} key")
+    key.agents.set([agent])
+    endpoint, delivery = _webhook(organization, mark)
+    invitation = organization.invitations.create(
+        email=f"{mark}-invited@example.com",
+        token_digest=f"{mark} digest",
+        expires_at=timezone.now() + timedelta(days=1),
+    )
+    return {
+        "organization": organization,
+        "workspace": workspaces[0],
+        "other_workspace": workspaces[1],
+        "empty_workspace": organization.workspaces.create(name=f"{mark} empty"),
+        "colleague": UserFactory(email=f"{mark}-colleague@example.com", member_of=organization),
+        "invitation": invitation,
+        "provider_account": account,
+        "spare_account": ProviderAccountFactory(organization=organization, name="spare"),
+        "dataset": dataset,
+        "job": job,
+        "finished_job": finished_job,
+        "model": models[0],
+        "deployed_model": models[2],
+        "agent": agent,
+        "key": key,
+        "endpoint": endpoint,
+        "delivery": delivery,
+    }
+
+
+def _model(own, texts, account, provider_model_id):
+    job = JobFactory(**own, provider_account=account, status=Status.SUCCEEDED)
+    return FineTunedModelFactory(**own, **texts, job=job, provider_model_id=provider_model_id)
+
+
+def _agent(organization, workspace, models, mark):
+    """An agent that points at the last model, and at the one before it earlier."""
+    name = f"{mark}-bot"
+    for model in models[1:]:
+        registry.deploy_model(model, agent_id=name)
+    agent = organization.agents.get(name=name)
+    agent.description, agent.workspace = f"{mark} description", workspace
+    agent.save()
+    models[2].refresh_from_db()
+    return agent
+
+
+def _webhook(organization, mark):
+    endpoint = WebhookEndpoint(
+        organization=organization,
+        url="http://127.0.0.1:9/hook",
+        description=f"{mark} endpoint",
+        event_types=["job.succeeded"],
+    )
+    endpoint.set_new_secret()
+    endpoint.save()
+    delivery = endpoint.queue("job.succeeded", {"name": f"{mark} delivery"})
+    delivery.record(next_attempt_at=None, delivered_at=timezone.now(), answer_text=f"{mark} answer")
+    return endpoint, delivery
+
+
+@cache
+def paths():
+    """Every model, its many-to-many tables too, with the lookup that leads to its organization.
+
+    Where none does, the lookup is empty and the whole table is looked at.
+    """
+    models = [model for model in apps.get_models(include_auto_created=True) if model._meta.app_label in APPS]
+    return {model: _path(model, ()) or "" for model in models}
+
+
+def _path(model, seen):
+    if model is Organization:
+        return "pk"
+    if model is User:
+        return "memberships__organization"
+    steps = [field for field in model._meta.fields if field.is_relation and field.related_model not in seen]
+    # A user may be in several organizations, so what was made by one says little.
+    for field in sorted(steps, key=lambda field: (field.related_model is User, field.name != "organization")):
+        rest = _path(field.related_model, (*seen, model))
+        if rest is not None:
+            return field.name if rest == "pk" else f"{field.name}__{rest}"
+    return None
+
+
+def contents(organization):
+    """A digest of each table's rows that belong to `organization`: equal when no byte of them has changed."""
+    sql, values = _digests(organization.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return dict(cursor.fetchall())
+
+
+@cache
+def _digests(organization_id):
+    selects, values = [], []
+    for model, path in paths().items():
+        found = model._base_manager.filter(**{path: organization_id} if path else {})
+        sql, parameters = found.order_by().values("pk").query.sql_with_params()
+        table, key = model._meta.db_table, model._meta.pk.column
+        selects.append(
+            f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) "
+            f'FROM "{table}" t WHERE "{key}" IN ({sql})'
+        )
+        values += parameters
+    return " UNION ALL ".join(selects), values
