@@ -100,6 +100,8 @@ DATABASES = {
     "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=60),
 }
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+# Where locks are held for longer than a transaction, which a pooler of transactions cannot do.
+DIRECT_DATABASE_URL = env.str("DIRECT_DATABASE_URL", "")
 # A streaming replica, for reads that may lag.
 if env.str("REPLICA_DATABASE_URL", ""):
     DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=60)
@@ -232,13 +234,15 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "finetuning.webhooks.tasks.deliver_due_webhooks",
     )
 }
-CELERY_BEAT_SCHEDULE["finetuning.webhooks.tasks.delete_old_webhook_deliveries"] = {
-    "task": "finetuning.webhooks.tasks.delete_old_webhook_deliveries",
-    "schedule": timedelta(days=1),
+CELERY_BEAT_SCHEDULE |= {
+    name: {"task": name, "schedule": timedelta(days=1)}
+    for name in ("finetuning.webhooks.tasks.delete_old_webhook_deliveries", "jobs.tasks.delete_old_notices")
 }
 
 # Providers
 
+# Told apart from a copy of the whole database server; see `manage.py confirm_installation`.
+INSTALLATION_NAME = env.str("INSTALLATION_NAME", "")
 SANDBOX_URL = env.str("SANDBOX_URL", "")
 # Read once, when the first owner is made; later accounts are added in the admin.
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
@@ -247,6 +251,8 @@ OPENAI_BASE_MODELS: list[str] = env.list("OPENAI_BASE_MODELS", [])
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 60)
 # A lease outlives the longest single call, so that nobody starts a second one beside it.
 JOB_LEASE_SECONDS = 2 * PROVIDER_TIMEOUT_SECONDS + 10
+# For each account, by all workers together.
+PROVIDER_CALLS_PER_MINUTE = env.int("PROVIDER_CALLS_PER_MINUTE", 1000)
 # How long a create whose answer was lost is looked for before it may be sent again.
 CREATE_SETTLE_SECONDS = env.float("CREATE_SETTLE_SECONDS", 600)
 

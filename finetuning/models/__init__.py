@@ -3,8 +3,9 @@
 A package by topic; Django looks for an app's models in this module, so it names them all.
 """
 
+from finetuning.models.installation import Installation
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
-from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
+from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet, ProviderNotice
 from finetuning.models.users import User, UserManager
 from finetuning.models.webhooks import (
     WebhookDelivery,
@@ -14,11 +15,13 @@ from finetuning.models.webhooks import (
 )
 
 __all__ = [
+    "Installation",
     "Membership",
     "Organization",
     "OrganizationOwned",
     "ProviderAccount",
     "ProviderAccountQuerySet",
+    "ProviderNotice",
     "Role",
     "User",
     "UserManager",
