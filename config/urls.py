@@ -20,6 +20,7 @@ urlpatterns = [
     path("agents/", include(agent_urls)),
     path("keys/", include(key_urls)),
     path("settings/webhooks", include("finetuning.webhooks.urls")),
+    path("webhooks/providers/", include("jobs.provider_urls")),
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -22,7 +22,7 @@ NOBODY = UUID(int=0)
 ROUTES = {
     "public": [
         *("login", "logout", "healthz", "readyz", "metrics", "api-schema", "api-docs", "api-redoc"),
-        *("token", "token-refresh", "token-revoke", ""),
+        *("token", "token-refresh", "token-revoke", "", "providers:webhook"),
     ],
     "list": [
         *("finetuning:dashboard", "finetuning:organizations", "datasets:list", "datasets:new"),
