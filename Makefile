@@ -35,5 +35,9 @@ check: $(READY)  ## Formatting, lint, types, layers, templates, migrations, API 
 chaos: $(READY)  ## The real stack under KILLS kills while JOBS jobs are trained; SEED repeats a run (docs/chaos.md)
 	@exec .venv/bin/python -m tests.chaos --kills "$(KILLS)" --jobs "$(JOBS)" $(if $(SEED),--seed "$(SEED)")
 
+.PHONY: bench-poll
+bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.poll $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
