@@ -35,7 +35,13 @@ check: $(READY)  ## Formatting, lint, types, layers, templates, migrations, API 
 chaos: $(READY)  ## The real stack under KILLS kills while JOBS jobs are trained; SEED repeats a run (docs/chaos.md)
 	@exec .venv/bin/python -m tests.chaos --kills "$(KILLS)" --jobs "$(JOBS)" $(if $(SEED),--seed "$(SEED)")
 
-.PHONY: bench-poll
+.PHONY: crash-points planted-faults bench-poll
+crash-points: $(READY)  ## A worker struck at every statement and call of a job's life (docs/guarantees.md)
+	@exec .venv/bin/python -m tests.chaos.crash_points $(ARGS)
+
+planted-faults: $(READY)  ## Twelve guards taken away, one by one: a test must notice each
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.planted_faults $(ARGS)
+
 bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.poll $(ARGS)
 
