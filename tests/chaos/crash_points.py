@@ -32,6 +32,7 @@ MAX_POINTS = 160
 CALL_SECONDS = 1.0
 LEASE_SECONDS = 2.2
 PATIENCE_SECONDS = 40
+PROGRESS_EVERY = 10
 
 
 class World:
@@ -277,6 +278,7 @@ def main():
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--verbose", action="store_true", help="show what the workers say")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["QUIET"] = "" if options.verbose else "1"
     with tempfile.TemporaryDirectory(prefix="attune-crash-") as name, socket_folder(Path(name)) as sockets:
         world = World(Path(name), sockets)
@@ -291,7 +293,9 @@ def play(world, options):
     cells = [(kind, at) for at in range(1, points + 1, options.every) for kind in options.kinds]
     print(f"{points} boundaries, {len(cells)} cells", flush=True)
     failures, unreached = [], 0
-    for kind, at in cells:
+    for number, (kind, at) in enumerate(cells, start=1):
+        if number % PROGRESS_EVERY == 0:
+            print(f"cell {number}", flush=True)
         wrong = strike(world, kind, at)
         unreached += wrong is None
         if wrong:
