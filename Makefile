@@ -39,5 +39,15 @@ chaos: $(READY)  ## The real stack under KILLS kills while JOBS jobs are trained
 bench-api: $(READY)  ## The API's speed against a bare view, with 100 and with 1,000,000 jobs; the last line is JSON
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.api $(ARGS)
 
+.PHONY: crash-points planted-faults bench-poll
+crash-points: $(READY)  ## A worker struck at every statement and call of a job's life (docs/guarantees.md)
+	@exec .venv/bin/python -m tests.chaos.crash_points $(ARGS)
+
+planted-faults: $(READY)  ## Twelve guards taken away, one by one: a test must notice each
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.planted_faults $(ARGS)
+
+bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.poll $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

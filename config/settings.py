@@ -105,6 +105,8 @@ DATABASES = {
     "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=60),
 }
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+# Where locks are held for longer than a transaction, which a pooler of transactions cannot do.
+DIRECT_DATABASE_URL = env.str("DIRECT_DATABASE_URL", "")
 # A streaming replica, for reads that may lag.
 if env.str("REPLICA_DATABASE_URL", ""):
     DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=60)
@@ -221,7 +223,11 @@ POLL_INTERVAL_SECONDS = env.float("POLL_INTERVAL_SECONDS", 60)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    **{"socket_timeout": 5, "socket_connect_timeout": 2},
+    # Else a request that rings while the broker is away waits eight seconds for it to come back.
+    **{"max_retries": 1, "interval_start": 0},
+}
 # With the broker down, accepting a request must not hang: the sweep finds the row anyway.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
@@ -245,11 +251,14 @@ CELERY_BEAT_SCHEDULE |= {
         "finetuning.tasks.delete_expired_token_families": timedelta(days=1),
         "finetuning.tasks.delete_old_counters_and_answers": timedelta(hours=1),
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),
+        "jobs.tasks.delete_old_notices": timedelta(days=1),
     }.items()
 }
 
 # Providers
 
+# Told apart from a copy of the whole database server; see `manage.py confirm_installation`.
+INSTALLATION_NAME = env.str("INSTALLATION_NAME", "")
 SANDBOX_URL = env.str("SANDBOX_URL", "")
 # Read once, when the first owner is made; later accounts are added under Settings.
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
@@ -262,6 +271,8 @@ PROVIDER_ALLOWED_HOSTS: list[str] = env.list("PROVIDER_ALLOWED_HOSTS", []) or [
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 60)
 # A lease outlives the longest single call, so that nobody starts a second one beside it.
 JOB_LEASE_SECONDS = 2 * PROVIDER_TIMEOUT_SECONDS + 10
+# For each account, by all workers together.
+PROVIDER_CALLS_PER_MINUTE = env.int("PROVIDER_CALLS_PER_MINUTE", 1000)
 # How long a create whose answer was lost is looked for before it may be sent again.
 CREATE_SETTLE_SECONDS = env.float("CREATE_SETTLE_SECONDS", 600)
 

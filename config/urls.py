@@ -26,6 +26,7 @@ urlpatterns = [
     path("settings/provider-accounts", include("finetuning.provider_accounts.urls")),
     path("settings/", include("finetuning.organizations.urls")),
     path("invitations/<str:token>", accept_invitation, name="invitation"),
+    path("webhooks/providers/", include("jobs.provider_urls")),
     path(
         "login",
         auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -20,6 +21,10 @@ from finetuning.models import (
     User,
     Workspace,
 )
+from finetuning.providers.webhooks import is_usable_secret
+
+# Entered in place of webhook secrets, it takes them away.
+NO_SECRETS = "-"
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -140,6 +145,13 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     autocomplete_fields = ("organization",)
 
 
+def check_webhook_secrets(text: str) -> None:
+    """Raise ValidationError unless signatures can be checked with what was entered."""
+    for secret in [] if text == NO_SECRETS else text.split():
+        if not is_usable_secret(secret):
+            raise ValidationError("A secret starts with whsec_, and base64 of 24 to 64 bytes follows.")
+
+
 class ProviderAccountForm(forms.ModelForm[ProviderAccount]):
     base_url = forms.URLField(
         required=False,
@@ -150,6 +162,15 @@ class ProviderAccountForm(forms.ModelForm[ProviderAccount]):
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         help_text="Stored encrypted and never shown again. Empty: the key stays as it is.",
+    )
+    webhook_secrets = forms.CharField(
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        validators=[check_webhook_secrets],
+        help_text=(
+            "What the provider signs its webhooks with, whsec_...; while it changes two, a space between. "
+            "Stored encrypted and never shown again. Empty: it stays as it is; a single - takes it away."
+        ),
     )
 
     class Meta:
@@ -182,9 +203,21 @@ class ProviderAccountAdmin(admin.ModelAdmin[ProviderAccount]):
     search_fields = ("name", "id", "organization__name", "base_url")
     list_select_related = ("organization",)
     autocomplete_fields = ("organization",)
-    readonly_fields = ("api_key_last_four", "last_checked_at", "last_error", "created_at", "updated_at")
+    readonly_fields = (
+        *("api_key_last_four", "webhook_address", "created_at", "updated_at"),
+        *("failures", "paused_until", "last_checked_at", "last_error"),
+    )
+
+    @admin.display(description="Webhook address")
+    def webhook_address(self, account: ProviderAccount) -> str:
+        """Where the provider is to send its webhooks, below the address of these pages."""
+        return (
+            f"/webhooks/providers/{account.pk}" if account.sealed_webhook_secrets else "Enter a secret first."
+        )
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: Any) -> None:
         if form.cleaned_data["api_key"]:
             obj.set_api_key(form.cleaned_data["api_key"])
+        if secrets := form.cleaned_data["webhook_secrets"]:
+            obj.set_webhook_secrets([] if secrets == NO_SECRETS else secrets.split())
         super().save_model(request, obj, form, change)

@@ -1,7 +1,7 @@
 """Queueing a task is ringing a doorbell: the row already says what is to be done, and a sweep finds it."""
 
 import logging
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from celery import Task, current_app
@@ -20,7 +20,12 @@ broker_breaker = Breaker(seconds=10)
 
 def queue_on_commit(task: "Task[Any, Any]", **kwargs: Any) -> None:
     """Publish `task` once the transaction is committed. A broker that is away is logged and left alone."""
-    transaction.on_commit(partial(_publish, task, kwargs), robust=True)
+
+    def ring() -> None:
+        _publish(task, kwargs)
+
+    # Not a partial: Django logs a failure by the function's name, and fails for want of one.
+    transaction.on_commit(ring, robust=True)
 
 
 def _publish(task: "Task[Any, Any]", kwargs: dict[str, Any]) -> None:

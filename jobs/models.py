@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 from typing import Any, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Extract, Greatest
+from django.db.models import F, Q, Window
+from django.db.models.functions import Extract, Greatest, RowNumber
 from django.utils import timezone
 
 from finetuning.ids import uuid7
@@ -42,10 +42,54 @@ class JobQuerySet(models.QuerySet["Job"]):
     def finished(self) -> Self:
         return self.filter(status__in=TERMINAL)
 
+    def free(self, now: datetime) -> Self:
+        """Jobs that no living worker holds."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
+
     def due(self, now: datetime) -> Self:
         """Jobs whose next step is due and that no living worker holds, the longest waiting first."""
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
-        return self.filter(free, next_check_at__lte=now).order_by("next_check_at", "id")
+        return self.free(now).filter(next_check_at__lte=now).order_by("next_check_at", "id")
+
+    def in_turn(self) -> Self:
+        """Each organization's first, then each one's second: nobody waits for all of somebody else's."""
+        place = Window(
+            RowNumber(), partition_by="organization_id", order_by=[F("next_check_at").asc(), F("id").asc()]
+        )
+        return self.annotate(place=place).order_by("place", "next_check_at", "id")
+
+    def watched(self) -> Self:
+        """Jobs that run at the provider, whose news a list of all runs can tell."""
+        return self.filter(
+            status__in=(Status.QUEUED, Status.RUNNING),
+            provider_job_id__isnull=False,
+            cancel_requested_at=None,
+            retries=0,
+        )
+
+    def duplicate_checks_due(self, now: datetime) -> Self:
+        """Jobs of which a second run may have turned up meanwhile, and whose own run is known."""
+        settled = Q(provider_job_id__isnull=False) | Q(status__in=TERMINAL)
+        return self.filter(settled, dup_check_at__lte=now).order_by("dup_check_at", "id")
+
+    def claim_all(self, *, now: datetime, until: datetime) -> tuple[UUID, int]:
+        """Take the leases of all these jobs that are free, at once; returns the owner and how many."""
+        token = uuid4()
+        free = self.free(now).select_for_update(skip_locked=True, of=("self",)).order_by().values("pk")
+        with transaction.atomic():
+            claimed = Job.objects.filter(pk__in=free).update(
+                lease_owner=token, lease_until=until, attempts=F("attempts") + 1
+            )
+        return token, claimed
+
+    def held_by(self, owner: UUID) -> Self:
+        """Unfinished jobs whose lease is still of `owner`."""
+        return self.filter(lease_owner=owner, next_check_at__isnull=False)
+
+    def release_all(self, *, owner: UUID, next_check_at: Any, **columns: Any) -> None:
+        """Give back the leases that are still of `owner`. `next_check_at` may be an expression."""
+        self.held_by(owner).update(
+            lease_owner=None, lease_until=None, attempts=0, next_check_at=next_check_at, **columns
+        )
 
     def cancel_all(self, *, by: str, now: datetime) -> None:
         """Cancel all that have not ended: at once where the provider has not heard of the job, else by the
@@ -145,9 +189,13 @@ class Job(OrganizationOwned):
     training_file_id = models.CharField(max_length=200, blank=True)
     validation_file_id = models.CharField(max_length=200, blank=True)
     create_intent_at = models.DateTimeField(null=True, blank=True)
+    create_attempts = models.IntegerField(default=0)
     looks_without_match = models.IntegerField(default=0)
     provider_job_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
     vendor_status = models.CharField(max_length=50, blank=True)
+    dup_check_at = models.DateTimeField(
+        null=True, blank=True, help_text="When to look whether a lost create has made a second run."
+    )
 
     # The queue: outbox, back-off and poll interval in one column; the lease says who is at it.
     next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
@@ -157,6 +205,7 @@ class Job(OrganizationOwned):
     retries = models.IntegerField(default=0, help_text="Passing errors of the provider in a row.")
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     last_polled_at = models.DateTimeField(null=True, blank=True)
+    events_read_at = models.DateTimeField(null=True, blank=True)
 
     objects = JobManager()
 
@@ -195,6 +244,9 @@ class Job(OrganizationOwned):
                 fields=["workspace", "-completed_at", "-id"],
                 name="jobs_latest_of_workspace",
                 condition=TIMED_SUCCESS & Q(workspace__isnull=False),
+            ),
+            models.Index(
+                fields=["dup_check_at"], name="jobs_dup_check", condition=Q(dup_check_at__isnull=False)
             ),
         ]
         constraints = [
@@ -311,6 +363,10 @@ class Job(OrganizationOwned):
             "errorCode": self.error_code,
             "errorMessage": self.error_message,
         }
+
+    def make_due(self, *, now: datetime) -> None:
+        """Let the next step be taken at once, if the job is not finished."""
+        Job.objects.filter(pk=self.pk, status__in=ACTIVE).update(next_check_at=now)
 
     def request_cancel(self, *, now: datetime) -> bool:
         """Note that the run is to be cancelled at the provider. False: the job is finished."""

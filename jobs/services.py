@@ -2,8 +2,10 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import ceil
+from random import SystemRandom
 from typing import Any
 
 from django.conf import settings
@@ -16,10 +18,16 @@ from finetuning.errors import Conflict, Invalid, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, ProviderAccount, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import CostEstimate, Provider, ProviderError, ProviderUnreachable
+from finetuning.providers.base import (
+    CostEstimate,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderUnreachable,
+)
 from finetuning.providers.base_models import BaseModel, find_base_model
 from finetuning.queueing import queue_on_commit
-from jobs import steps, tasks
+from jobs import starting, steps, tasks
 from jobs.models import IllegalMove, Job, LeaseLost
 from jobs.states import Status
 
@@ -28,6 +36,10 @@ logger = logging.getLogger(__name__)
 MIN_EXAMPLES = 10
 MAX_ATTEMPTS = 5
 MAX_BACK_OFF = timedelta(minutes=30)
+# What a step is counted as in the account's limit: a run and a page of its events, or two pages of a list.
+CALLS_PER_STEP = 2
+# A doorbell for each of a thousand jobs would let everybody else's wait behind them; the sweep takes turns.
+RUNG_PER_ORGANIZATION = 20
 
 
 class DatasetNotTrainable(Conflict):
@@ -135,7 +147,8 @@ def create_job(
             estimated_cost_usd=estimate.training_usd,
         )
         job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
-        queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+        if organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
+            queue_on_commit(tasks.advance_job, job_id=str(job.pk))
     return job
 
 
@@ -255,26 +268,78 @@ def advance_job(job: Job) -> None:
     now = timezone.now()
     if not job.claim(now=now, until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
         return
-    if job.attempts > MAX_ATTEMPTS and job.create_intent_at is None:
-        _fail(
-            job,
-            code="poison",
-            message=f"The job's worker died {MAX_ATTEMPTS} times before it reached the provider.",
-        )
+    if job.attempts > MAX_ATTEMPTS and not _is_spared(job, now=now):
         return
+    account = job.provider_account
+    if not account.admit(calls=CALLS_PER_STEP, now=now):
+        job.release(next_check_at=later(account.resumes_at(now)), attempts=0)
+        return
+    take_step(job, lambda: steps.take_next_step(job, get_provider(account)))
+
+
+def _is_spared(job: Job, *, now: datetime) -> bool:
+    """Whether the job goes on although each of its last workers died at it."""
+    if job.create_intent_at is None and job.provider_job_id is None:
+        message = f"The job's worker died {MAX_ATTEMPTS} times before it reached the provider."
+        _fail(job, code="poison", message=message)
+        return False
+    # There may be a run, which goes on and costs money: look after it, but seldom, in case this one dies too.
+    job.record(now=now, next_check_at=now + MAX_BACK_OFF)
+    return True
+
+
+def take_step(job: Job, step: Callable[[], None]) -> None:
+    """Do `step` for a job whose lease is held, and put the job back however that ends.
+
+    Raises nothing but what is unexpected.
+    """
+    account = job.provider_account
     try:
-        steps.take_next_step(job, get_provider(job.provider_account))
+        step()
     except (LeaseLost, IllegalMove):
         logger.info("job %s was moved by somebody else", job.pk)
     except ProviderError as error:
+        if isinstance(error, ProviderUnreachable | OutcomeUnknown):
+            retry_after = getattr(error, "retry_after", None)
+            account.mark_failing(error.message, now=timezone.now(), retry_after=retry_after)
         _record_provider_error(job, error)
     except Exception:
         job.release(next_check_at=timezone.now() + _back_off(job.attempts))
         raise
     else:
+        account.mark_answering()
         job.refresh_from_db(fields=["cancel_requested_at"])
-        wait = timedelta(0) if job.cancel_requested_at else timedelta(seconds=settings.POLL_INTERVAL_SECONDS)
-        job.release(next_check_at=timezone.now() + wait, attempts=0, retries=0)
+        interval = timedelta(seconds=settings.POLL_INTERVAL_SECONDS)
+        now = timezone.now()
+        job.release(
+            next_check_at=now if job.cancel_requested_at else later(now + interval), attempts=0, retries=0
+        )
+
+
+def later(moment: datetime) -> datetime:
+    """`moment` and up to a tenth of an interval more, so that jobs do not all come at once."""
+    spread = SystemRandom().uniform(0, settings.POLL_INTERVAL_SECONDS / 10)
+    return moment + timedelta(seconds=spread)
+
+
+def check_for_duplicates(job: Job) -> None:
+    """Look whether a create whose answer was lost has made a second run, and cancel that. Without effect
+    unless it is due; a passing error of the provider only puts it off."""
+    now = timezone.now()
+    due = Job.objects.duplicate_checks_due(now).filter(pk=job.pk)
+    if not due.order_by().update(dup_check_at=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        return
+    account = job.provider_account
+    if not account.admit(calls=CALLS_PER_STEP, now=now):
+        return
+    try:
+        starting.look_for_duplicates(job, get_provider(account))
+    except ProviderError as error:
+        logger.warning("job %s could not be checked for duplicates: %s", job.pk, error.message)
+        again_at: datetime | None = now + MAX_BACK_OFF
+    else:
+        again_at = starting.next_duplicate_check(job, now)
+    Job.objects.filter(pk=job.pk).update(dup_check_at=again_at)
 
 
 def _back_off(failures: int) -> timedelta:
@@ -339,6 +404,9 @@ def sync_job(job: Job) -> Job:
     """
     advance_job(job)
     job.refresh_from_db()
+    account = job.provider_account
+    if job.is_active and account.paused_until and account.paused_until > timezone.now():
+        raise ProviderDidNotAnswer(account.reason)
     if job.is_active and job.retries:
         last_error = job.events.filter(event_type="error").newest_first().first()
         raise ProviderDidNotAnswer(last_error.message if last_error else "The provider did not answer.")
@@ -349,3 +417,22 @@ def update_job(job: Job, **columns: Any) -> Job:
     """Change `name` or `description`."""
     job.rename(now=timezone.now(), **columns)
     return job
+
+
+def expect_lost_runs() -> int:
+    """After a restored backup: every job without a run may have got one since. Returns how many there are.
+
+    They are looked for as after a lost create, so that none is trained twice.
+    """
+    now = timezone.now()
+    without_run = Job.objects.active().filter(provider_job_id=None)
+    return without_run.update(create_intent_at=now, looks_without_match=0, dup_check_at=now)
+
+
+def give_up_copied_jobs() -> int:
+    """In a copy of a database: the original goes on with the unfinished jobs. Returns how many there are."""
+    copied = list(Job.objects.active())
+    for job in copied:
+        message = "The job goes on in the installation from which this database was copied."
+        _fail(job, code="copied_database", message=message)
+    return len(copied)

@@ -3,19 +3,15 @@
 The caller holds the lease. Nothing here is inside a transaction while the provider is asked.
 """
 
-import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import islice, takewhile
-from pathlib import Path
+from itertools import takewhile
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from datasets.training_files import row_of, stored_file_is_unchanged, write_training_files
 from finetuning.providers.base import (
     Provider,
     ProviderRefused,
@@ -23,19 +19,14 @@ from finetuning.providers.base import (
     RemoteEvent,
     RemoteJob,
     RemoteStatus,
-    TrainingRun,
 )
 from finetuning.providers.base_models import find_base_model
+from jobs import starting
 from jobs.models import Job, JobEvent
 from jobs.states import Status
 from models_registry import services as registry
 
-# An unknown create may be sent again only after this many complete listings without a match.
-LOOKS_BEFORE_RESEND = 3
 POLLS_REFUSED_BEFORE_FAILURE = 10
-# The slowest upload that the adapter waits for; the lease has to outlive it.
-UPLOAD_BYTES_PER_SECOND = 512 * 1024
-SHOWN_PROBLEMS = 5
 
 
 def take_next_step(job: Job, provider: Provider) -> None:
@@ -43,132 +34,40 @@ def take_next_step(job: Job, provider: Provider) -> None:
     if job.status == Status.PENDING:
         job.move_to(Status.VALIDATING, message="Preparing the training data.", now=timezone.now())
     if job.provider_job_id is None:
-        _start(job, provider)
+        starting.start(job, provider)
     else:
         _poll(job, provider)
-
-
-def _start(job: Job, provider: Provider) -> None:
-    if job.create_intent_at is not None:
-        remote = _look_for_lost_create(job, provider)
-    else:
-        _upload_files(job, provider)
-        remote = _create(job, provider)
-    if remote is not None:
-        now = timezone.now()
-        job.record(now=now, provider_job_id=remote.id, vendor_status=remote.vendor_status)
-        job.move_to(Status.QUEUED, message=f"The provider accepted the job as {remote.id}.", now=now)
-
-
-def _upload_files(job: Job, provider: Provider) -> None:
-    """Write and upload what is not uploaded yet. The file names make a repeat find the first upload."""
-    if job.training_file_id:
-        return
-    _check_with_provider(job, provider)
-    with tempfile.TemporaryDirectory() as folder:
-        files = write_training_files(
-            job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder)
-        )
-        validation_id = ""
-        if files.validation:
-            validation_id = _upload(job, provider, files.validation)
-        training_id = _upload(job, provider, files.training)
-    job.record(now=timezone.now(), training_file_id=training_id, validation_file_id=validation_id)
-
-
-def _check_with_provider(job: Job, provider: Provider) -> None:
-    """Refuse what was changed since its validation, or what the provider is known to refuse, before anything
-    is sent. Raises ProviderRefused."""
-    if not stored_file_is_unchanged(job.dataset):
-        message = "The stored file is not the one that was validated. Upload the data again."
-        raise ProviderRefused(message, code="hash_mismatch")
-    examples = job.dataset.examples.order_by("position").iterator(chunk_size=500)
-    problems = provider.validate_dataset(map(row_of, examples), method=job.method)
-    if shown := list(islice(problems, SHOWN_PROBLEMS)):
-        words = "; ".join(f"example {problem.position + 1}: {problem.message}" for problem in shown)
-        raise ProviderRefused(f"The provider does not take this data: {words}", code="invalid_training_file")
-
-
-def _upload(job: Job, provider: Provider, path: Path) -> str:
-    now = timezone.now()
-    seconds = settings.JOB_LEASE_SECONDS + path.stat().st_size / UPLOAD_BYTES_PER_SECOND
-    job.record(now=now, lease_until=now + timedelta(seconds=seconds))
-    return provider.upload_file(path, name=f"ft-{job.pk}-{path.name}")
-
-
-def _create(job: Job, provider: Provider) -> RemoteJob:
-    """Write down the intent, then send the create, once. A definite no takes the intent back."""
-    now = timezone.now()
-    lease_until = now + timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    job.record(now=now, create_intent_at=now, looks_without_match=0, lease_until=lease_until)
-    run = TrainingRun(
-        reference=job.reference,
-        base_model=job.base_model,
-        training_file=job.training_file_id,
-        validation_file=job.validation_file_id or None,
-        method=job.method,
-        hyperparameters=job.hyperparameters,
-        suffix=job.suffix or None,
-        seed=job.seed,
-    )
-    try:
-        return provider.create_job(run)
-    except (ProviderRefused, ProviderUnreachable):
-        job.record(now=timezone.now(), create_intent_at=None)
-        raise
-
-
-def _look_for_lost_create(job: Job, provider: Provider) -> RemoteJob | None:
-    """Find the run whose create was sent but never answered; send it again only when it is surely absent."""
-    found = provider.find_jobs(job.reference, training_file=job.training_file_id)
-    if found:
-        oldest, *extra = found
-        for duplicate in extra:
-            _ask_to_cancel(provider, duplicate.id)
-        return oldest
-    now = timezone.now()
-    job.record(now=now, looks_without_match=job.looks_without_match + 1)
-    sent_at = job.create_intent_at or now
-    settled = now >= sent_at + timedelta(seconds=settings.CREATE_SETTLE_SECONDS)
-    if not settled or job.looks_without_match < LOOKS_BEFORE_RESEND:
-        return None
-    if job.cancel_requested_at:
-        job.move_to(
-            Status.CANCELLED, message="Cancelled; the provider never had it.", now=now, cancelled_at=now
-        )
-        return None
-    return _create(job, provider)
 
 
 def _poll(job: Job, provider: Provider) -> None:
     """Ask how the run stands, or that it be cancelled, and record the answer and the new events."""
     remote_id = job.provider_job_id or ""
     try:
-        remote = (
-            _ask_to_cancel(provider, remote_id) if job.cancel_requested_at else provider.get_job(remote_id)
-        )
-        _record_events(job, _new_events(job, provider.list_events(remote_id)))
+        if job.cancel_requested_at:
+            starting.own_installation()
+            remote = starting.ask_to_cancel(provider, remote_id)
+        else:
+            remote = provider.get_job(remote_id)
+        record_answer(job, provider, remote)
     except ProviderRefused as refusal:
         # A key that was replaced, or a listing that lags: the run itself goes on meanwhile.
         if job.retries < POLLS_REFUSED_BEFORE_FAILURE:
             raise ProviderUnreachable(refusal.message) from refusal
         raise
+
+
+def record_answer(job: Job, provider: Provider, remote: RemoteJob) -> None:
+    """Record what the provider shows of the run, and the events that came since. Raises as the callers do."""
+    _record_events(job, _new_events(job, provider.list_events(remote.id)))
     now = timezone.now()
     job.record(
         now=now,
         last_polled_at=now,
+        events_read_at=now,
         estimated_finish_at=remote.estimated_finish_at or job.estimated_finish_at,
         total_epochs=remote.total_epochs or job.total_epochs,
     )
     _record_status(job, remote, now=now)
-
-
-def _ask_to_cancel(provider: Provider, remote_id: str) -> RemoteJob:
-    try:
-        return provider.cancel_job(remote_id)
-    except ProviderRefused:
-        # It ended before the request arrived: its own last word counts.
-        return provider.get_job(remote_id)
 
 
 def _new_events(job: Job, newest_first: Iterator[RemoteEvent]) -> list[RemoteEvent]:

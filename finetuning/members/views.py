@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from finetuning.errors import Refused
+from finetuning.errors import Forbidden, Refused
 from finetuning.members import invitations, services
 from finetuning.members.forms import InviteForm, NewAccountForm, RoleForm
 from finetuning.models import Invitation, Membership, Role
@@ -84,6 +85,8 @@ def remove_member(request: OrganizationRequest, user_id: UUID) -> HttpResponse:
     leaves = member.pk == request.membership.pk
     try:
         services.remove_member(member, by=request.membership)
+    except Forbidden as refusal:
+        raise PermissionDenied(refusal.message) from refusal
     except Refused as refusal:
         messages.error(request, refusal.message)
         return redirect("members:list")

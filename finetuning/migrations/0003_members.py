@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='provideraccount',
             name='last_error',
-            field=models.TextField(blank=True, editable=False, help_text='Of the last check; empty: all well.'),
+            field=models.TextField(blank=True, editable=False, help_text='Of the last call or check; empty: all well.'),
         ),
         migrations.CreateModel(
             name='Invitation',

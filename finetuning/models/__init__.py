@@ -4,9 +4,10 @@ A package by topic; Django looks for an app's models in this module, so it names
 """
 
 from finetuning.models.idempotency import IdempotentAnswer, IdempotentAnswerQuerySet
+from finetuning.models.installation import Installation
 from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
-from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet
+from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet, ProviderNotice
 from finetuning.models.sign_in import SignInCounter, SignInCounterQuerySet
 from finetuning.models.stats import StatChange, StatChangeQuerySet
 from finetuning.models.tokens import TokenFamily, TokenFamilyQuerySet
@@ -21,6 +22,7 @@ from finetuning.models.webhooks import (
 __all__ = [
     "IdempotentAnswer",
     "IdempotentAnswerQuerySet",
+    "Installation",
     "Invitation",
     "InvitationQuerySet",
     "Membership",
@@ -28,6 +30,7 @@ __all__ = [
     "OrganizationOwned",
     "ProviderAccount",
     "ProviderAccountQuerySet",
+    "ProviderNotice",
     "Role",
     "SignInCounter",
     "SignInCounterQuerySet",

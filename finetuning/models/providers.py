@@ -1,19 +1,34 @@
 """Access to the services that train."""
 
-from datetime import datetime
-from typing import Self
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Greatest
 
 from finetuning import sealing
 from finetuning.ids import uuid7
 from finetuning.models.organizations import Organization
+
+# After so many failed calls in a row an account is left alone for a while.
+FAILURES_BEFORE_PAUSE = 5
+PAUSE = timedelta(seconds=30)
+MAX_PAUSE = timedelta(minutes=30)
+# What an account may use at once after a quiet time.
+BURST = timedelta(minutes=1)
 
 
 class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
     def enabled(self) -> Self:
         """Accounts that take new jobs, the default one first."""
         return self.filter(is_enabled=True).order_by("-is_default", "created_at", "id")
+
+    def expecting_webhooks(self) -> Self:
+        """Accounts that know what their provider signs with."""
+        return self.exclude(sealed_webhook_secrets=b"")
 
 
 class ProviderAccount(models.Model):
@@ -35,6 +50,7 @@ class ProviderAccount(models.Model):
     )
     sealed_api_key = models.BinaryField(default=bytes, blank=True, editable=False)
     api_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
+    sealed_webhook_secrets = models.BinaryField(default=bytes, blank=True, editable=False)
     base_models = models.JSONField(
         default=list,
         blank=True,
@@ -43,9 +59,16 @@ class ProviderAccount(models.Model):
     is_default = models.BooleanField(default=False, help_text="Used when a job names no provider.")
     is_enabled = models.BooleanField(default=True, help_text="Off: takes no new jobs.")
     last_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_error = models.TextField(blank=True, editable=False, help_text="Of the last check; empty: all well.")
+    last_error = models.TextField(
+        blank=True, editable=False, help_text="Of the last call or check; empty: all well."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    # What all workers together have asked of it, and how it answers.
+    calls_until = models.DateTimeField(null=True, editable=False)
+    failures = models.IntegerField(default=0, editable=False)
+    paused_until = models.DateTimeField(null=True, editable=False)
 
     objects = ProviderAccountQuerySet.as_manager()
 
@@ -92,6 +115,92 @@ class ProviderAccount(models.Model):
         self.api_key_last_four = api_key[-4:]
 
     def record_check(self, *, now: datetime, error: str) -> None:
-        """Keep how the last check went; `error` is empty when the provider answered and took the key."""
-        ProviderAccount.objects.filter(pk=self.pk).update(last_checked_at=now, last_error=error)
-        self.last_checked_at, self.last_error = now, error
+        """Keep how the last check went; `error` is empty when the provider answered and took the key.
+
+        A check that went well ends a pause.
+        """
+        columns: dict[str, Any] = {"last_checked_at": now, "last_error": error}
+        if not error:
+            columns |= {"failures": 0, "paused_until": None}
+        ProviderAccount.objects.filter(pk=self.pk).update(**columns)
+        self.refresh_from_db(fields=list(columns))
+
+    @property
+    def _webhook_place(self) -> str:
+        return f"{self.organization_id}|provider_accounts.webhook_secrets|{self.pk}"
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """What the provider signs its webhooks with; two while it changes from one to the other."""
+        sealed = bytes(self.sealed_webhook_secrets)
+        return sealing.unseal(sealed, place=self._webhook_place).split() if sealed else []
+
+    def set_webhook_secrets(self, secrets: Sequence[str]) -> None:
+        """Seal `secrets` into the column, none into an empty one; the caller saves."""
+        joined = " ".join(secrets)
+        self.sealed_webhook_secrets = sealing.seal(joined, place=self._webhook_place) if joined else b""
+
+    def admit(self, *, calls: int, now: datetime) -> bool:
+        """Whether so many calls may be made now, counted for all workers in one statement. See `resumes_at`.
+
+        A leaky bucket (GCRA, ITU-T I.371): `calls_until` is when the calls so far would end at a steady
+        PROVIDER_CALLS_PER_MINUTE. When a pause is over, one caller is let through to see, and all others go
+        on waiting.
+        """
+        cost = timedelta(minutes=calls / settings.PROVIDER_CALLS_PER_MINUTE)
+        awake = Q(paused_until=None) | Q(paused_until__lte=now)
+        below_limit = Q(calls_until=None) | Q(calls_until__lte=now + BURST)
+        admitted = ProviderAccount.objects.filter(awake, below_limit, pk=self.pk).update(
+            calls_until=Greatest(F("calls_until"), Value(now)) + cost,
+            paused_until=Case(When(failures__gte=FAILURES_BEFORE_PAUSE, then=Value(now + PAUSE))),
+        )
+        if not admitted:
+            self.refresh_from_db(fields=["calls_until", "failures", "paused_until", "last_error"])
+        return bool(admitted)
+
+    def resumes_at(self, now: datetime) -> datetime:
+        """When it takes calls again, after it admitted none."""
+        below_limit = self.calls_until - BURST if self.calls_until else now
+        return max(now, below_limit, self.paused_until or now)
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is asked of it now, in words for those who wait."""
+        until = f" Trying again at {self.paused_until:%H:%M:%S} UTC." if self.paused_until else ""
+        return f"The provider account {self.name} does not answer as it should: {self.last_error}{until}"
+
+    def mark_answering(self) -> None:
+        """End the row of failures."""
+        if self.failures:
+            ProviderAccount.objects.filter(pk=self.pk).update(failures=0, paused_until=None, last_error="")
+
+    def mark_failing(self, message: str, *, now: datetime, retry_after: float | None) -> None:
+        """Count a call without a usable answer; pause after several, or as long as the provider asks for."""
+        failures = self.failures + 1
+        pause = PAUSE * 2 ** min(max(failures - FAILURES_BEFORE_PAUSE, 0), 10)
+        wait = timedelta(0) if failures < FAILURES_BEFORE_PAUSE else pause
+        wait = min(MAX_PAUSE, max(wait, timedelta(seconds=retry_after or 0)))
+        ProviderAccount.objects.filter(pk=self.pk).update(
+            failures=F("failures") + 1,
+            last_error=message,
+            paused_until=Greatest(F("paused_until"), Value(now + wait)) if wait else F("paused_until"),
+        )
+        self.refresh_from_db(fields=["failures", "paused_until", "last_error"])
+
+
+class ProviderNotice(models.Model):
+    """A webhook of a provider that was taken, so that its repetitions have no effect."""
+
+    account = models.ForeignKey(ProviderAccount, models.CASCADE, related_name="notices")
+    webhook_id = models.CharField(max_length=255)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "provider_notices"
+        indexes = [models.Index(fields=["received_at"], name="provider_notices_by_age")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "webhook_id"], name="provider_notices_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.webhook_id

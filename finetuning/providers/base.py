@@ -55,9 +55,16 @@ class RemoteStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """What is to be trained. `reference` is our job id; it lets the run be found again at the provider."""
+    """What is to be trained.
+
+    `reference` is our job id; it lets the run be found again at the provider. `organization`, `installation`
+    and `attempt` go along, so that a run is never taken for another tenant's or another installation's.
+    """
 
     reference: str
+    organization: str = ""
+    installation: str = ""
+    attempt: int = 0
     base_model: str
     training_file: str
     validation_file: str | None = None
@@ -78,6 +85,8 @@ class RemoteJob:
     training_file: str
     created_at: datetime
     reference: str | None = None
+    organization: str | None = None
+    installation: str | None = None
     model_id: str | None = None
     trained_tokens: int | None = None
     total_epochs: int | None = None
@@ -139,6 +148,9 @@ class Provider(Protocol):
 
     def create_job(self, run: TrainingRun) -> RemoteJob:
         """Start a training run. Sent once; raises OutcomeUnknown when the answer was lost."""
+
+    def list_jobs(self) -> Iterator[RemoteJob]:
+        """All runs of the account, newest first; a page of 100 is fetched when it is needed."""
 
     def get_job(self, remote_id: str) -> RemoteJob: ...
 

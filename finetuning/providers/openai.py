@@ -35,6 +35,8 @@ from finetuning.providers.openai_requests import FAILURES, Account, Response, wa
 
 MIN_EXAMPLES = 10
 MAX_PAGES = 1_000
+# However slowly its pages come, a list is read for at most so many times the time of one request.
+TIMEOUTS_PER_LIST = 4
 # About 4 Mbit/s: an upload over a slower line is given up.
 UPLOAD_BYTES_PER_SECOND = 512 * 1024
 
@@ -104,7 +106,7 @@ class OpenAIProvider:
         uploaded file belongs to one job of ours, so a run of that file is that job's run.
         """
         found = {}
-        for job in [*self._jobs_with_metadata(reference), *self._jobs()]:
+        for job in [*self._jobs_with_metadata(reference), *self.list_jobs()]:
             is_of_file = bool(training_file) and job.training_file == training_file
             if job.reference == reference or is_of_file:
                 found[job.id] = job
@@ -113,17 +115,20 @@ class OpenAIProvider:
     def _jobs_with_metadata(self, reference: str) -> list[RemoteJob]:
         # A provider that does not know the filter may refuse it; the unfiltered walk tells what is there.
         with suppress(ProviderRefused):
-            return self._jobs(metadata={"ft_job": reference})
+            return list(self._jobs(metadata={"ft_job": reference}))
         return []
 
-    def _jobs(self, *, metadata: dict[str, str] | None = None) -> list[RemoteJob]:
-        jobs = self._walk(
+    def list_jobs(self) -> Iterator[RemoteJob]:
+        """All runs of the account, newest first; pages are fetched as needed. Raises ProviderError."""
+        return self._jobs()
+
+    def _jobs(self, *, metadata: dict[str, str] | None = None) -> Iterator[RemoteJob]:
+        return self._walk(
             answers.read_job,
             lambda client, after: client.fine_tuning.jobs.with_raw_response.list(
                 limit=100, after=after, metadata=metadata or omit
             ),
         )
-        return list(jobs)
 
     def create_job(self, run: TrainingRun) -> RemoteJob:
         """Start a training run. Sent once; raises OutcomeUnknown when the answer was lost.
@@ -232,7 +237,10 @@ class OpenAIProvider:
         """
         seen: set[str] = set()
         after: Any = omit
+        give_up_at = time.monotonic() + TIMEOUTS_PER_LIST * self._account.timeout
         for _ in range(MAX_PAGES):
+            if time.monotonic() > give_up_at:
+                raise ProviderUnreachable("The provider's list did not end in time.")
             page = self._ask(partial(answers.read_page, read=read), partial(fetch, after=after))
             yield from (row for row in page.rows if row.id not in seen)
             ids = [row.id for row in page.rows]
@@ -266,10 +274,20 @@ def _create(client: OpenAI, run: TrainingRun) -> Response:
         method=method,
         suffix=run.suffix or omit,
         seed=omit if run.seed is None else run.seed,
-        metadata={"ft_job": run.reference},
+        metadata=_metadata(run),
         # Not documented to be honoured by anybody; harmless where it is not.
         extra_headers={"Idempotency-Key": run.reference},
     )
+
+
+def _metadata(run: TrainingRun) -> dict[str, str]:
+    words = {
+        "ft_job": run.reference,
+        "ft_org": run.organization,
+        "ft_env": run.installation,
+        "ft_attempt": str(run.attempt or ""),
+    }
+    return {name: word for name, word in words.items() if word}
 
 
 def _row_problems(row: Mapping[str, Any], *, position: int, method: str) -> Iterator[RowProblem]:

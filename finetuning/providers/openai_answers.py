@@ -140,6 +140,7 @@ def read_job(document: Mapping[str, Any]) -> RemoteJob:
     """
     vendor_status = _text(document.get("status"), limit=50)
     error = _mapping(document.get("error"))
+    metadata = _mapping(document.get("metadata"))
     return RemoteJob(
         id=read_id(document),
         status=STATUSES.get(vendor_status),
@@ -147,7 +148,9 @@ def read_job(document: Mapping[str, Any]) -> RemoteJob:
         base_model=_text(document.get("model")),
         training_file=_text(document.get("training_file")),
         created_at=_moment(document.get("created_at")) or UNKNOWN_TIME,
-        reference=_text(_mapping(document.get("metadata")).get("ft_job")) or None,
+        reference=_text(metadata.get("ft_job")) or None,
+        organization=_text(metadata.get("ft_org")) or None,
+        installation=_text(metadata.get("ft_env")) or None,
         model_id=_text(document.get("fine_tuned_model")) or None,
         trained_tokens=_count(document.get("trained_tokens")),
         total_epochs=_epochs(document),

@@ -1,6 +1,6 @@
 """One request to an OpenAI-compatible API: who asks, how long it may take, and what its failure means.
 
-It and `openai` are the only files that import the OpenAI SDK.
+It, `openai` and `webhooks` are the only files that import the OpenAI SDK.
 """
 
 import math

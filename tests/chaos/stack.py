@@ -32,6 +32,7 @@ COMPRESSED = {
     "POLL_INTERVAL_SECONDS": str(POLL_SECONDS),
     "PROVIDER_TIMEOUT_SECONDS": str(PROVIDER_TIMEOUT_SECONDS),
     "CREATE_SETTLE_SECONDS": str(SETTLE_SECONDS),
+    "PROVIDER_CALLS_PER_MINUTE": "100000",
     "TASK_TIME_LIMIT_SECONDS": "20",
 }
 # One organization does here in minutes what takes others a year.

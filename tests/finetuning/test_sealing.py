@@ -60,6 +60,17 @@ def test_after_the_rotation_the_older_key_can_go(account, settings):
     assert ProviderAccount.objects.get().api_key == "sk-canary-1234"
 
 
+def test_the_rotation_takes_webhook_secrets_along(account, settings):
+    account.set_webhook_secrets(["whsec_canary"])
+    account.save()
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+
+    call_command("rotate_keys")
+
+    settings.ENCRYPTION_KEYS = [NEW]
+    assert ProviderAccount.objects.get().webhook_secrets == ["whsec_canary"]
+
+
 def test_without_the_older_key_nothing_opens(account, settings):
     settings.ENCRYPTION_KEYS = [NEW]
 

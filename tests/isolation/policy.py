@@ -153,7 +153,8 @@ API = [
     GET("organization-detail", VIEWER),
     PATCH("organization-detail", ADMIN, send=NAME),
     DELETE("organization-detail", OWNER, query={"name": Id("organization", "name")}),
-    POST("organization-list", SIGNED_IN, send=NAME, status=201),
+    # Makes another organization, and changes nothing in this one.
+    POST("organization-list", SIGNED_IN, send=NAME, status=201, changes=False),
     GET("member-list", VIEWER),
     GET("member-detail", VIEWER, of="colleague"),
     PATCH("member-detail", ADMIN, of="colleague", send={"role": "viewer"}),
@@ -257,7 +258,7 @@ PAGES = [
     GET("readyz", PUBLIC),
     *(Operation(method, "metrics", PUBLIC, status=404, changes=False) for method in METHODS),
     GET("finetuning:dashboard", VIEWER),
-    GET("finetuning:organizations", VIEWER),
+    GET("finetuning:organizations", SIGNED_IN),
     POST("finetuning:switch-organization", SIGNED_IN, of="organization", changes=False),
     GET("datasets:list", VIEWER),
     GET("datasets:cards", VIEWER),
@@ -318,7 +319,7 @@ PAGES = [
         Operation(method, "invitation", PUBLIC, of="text", status=404, changes=False)
         for method in ("GET", "POST")
     ),
-    POST("finetuning:organizations", SIGNED_IN, send=NAME),
+    POST("finetuning:organizations", SIGNED_IN, send=NAME, changes=False),
     POST("settings:organization", ADMIN, send=NAME),
     POST("settings:delete-organization", OWNER, send={"name": Id("organization", "name")}),
     POST("settings:workspaces", ADMIN, send=NAME),

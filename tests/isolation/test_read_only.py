@@ -94,7 +94,8 @@ def _rows(model, known, fleeting):
     random = {
         "ApiKey": {"prefix", "digest"},
         "WebhookDelivery": {"body"},
-        "OutstandingToken": {"jti", "token"},
+        "Invitation": {"token_digest"},
+        "TokenFamily": {"jti"},
     }
     names = [
         field.attname

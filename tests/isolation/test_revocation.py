@@ -42,9 +42,9 @@ def change_password(user):
 
 CHANGES = [
     (demote, (403, "role_too_low"), (403, "")),
-    (remove, (401, "not_a_member"), (403, "")),
-    (deactivate, (401, "authentication_failed"), (302, "sign in")),
-    (change_password, (401, "authentication_failed"), (302, "sign in")),
+    (remove, (401, "token_revoked"), (403, "")),
+    (deactivate, (401, "token_revoked"), (302, "sign in")),
+    (change_password, (401, "token_revoked"), (302, "sign in")),
 ]
 
 

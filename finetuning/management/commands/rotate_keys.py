@@ -11,6 +11,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         rotated = sum(map(reseal, ProviderAccount.objects.exclude(sealed_api_key=b"").iterator()))
+        with_webhooks = ProviderAccount.objects.exclude(sealed_webhook_secrets=b"")
+        rotated += sum(map(reseal_webhook_secrets, with_webhooks.iterator()))
         self.stdout.write(f"{rotated} secrets were sealed anew. The older keys are needed no more.")
 
 
@@ -22,3 +24,13 @@ def reseal(account: ProviderAccount) -> bool:
     account.set_api_key(account.api_key)
     unchanged = ProviderAccount.objects.filter(pk=account.pk, sealed_api_key=before)
     return bool(unchanged.update(sealed_api_key=account.sealed_api_key))
+
+
+def reseal_webhook_secrets(account: ProviderAccount) -> bool:
+    """The same for the secrets of its webhooks."""
+    before = bytes(account.sealed_webhook_secrets)
+    if sealing.is_current(before):
+        return False
+    account.set_webhook_secrets(account.webhook_secrets)
+    unchanged = ProviderAccount.objects.filter(pk=account.pk, sealed_webhook_secrets=before)
+    return bool(unchanged.update(sealed_webhook_secrets=account.sealed_webhook_secrets))
