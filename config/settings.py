@@ -102,14 +102,14 @@ INSTALLED_APPS.append("django.forms")
 # Database
 
 DATABASES = {
-    "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=60),
+    # Under ASGI each request has a thread of its own, whose connection nobody would use again.
+    "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=0),
 }
-DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 # Where locks are held for longer than a transaction, which a pooler of transactions cannot do.
 DIRECT_DATABASE_URL = env.str("DIRECT_DATABASE_URL", "")
 # A streaming replica, for reads that may lag.
 if env.str("REPLICA_DATABASE_URL", ""):
-    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=60)
+    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=0)
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
 DATABASE_ROUTERS = ["config.replica.ReplicaRouter"]

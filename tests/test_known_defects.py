@@ -221,14 +221,14 @@ def test_a_job_whose_create_was_never_answered_can_be_cancelled(api, job, sandbo
     assert [entry["cancels"] for entry in sandbox.ledger()["jobs"]] == [1]
 
 
-def test_a_dataset_that_a_job_needs_stays_with_its_file(api, account, sandbox):
+def test_a_dataset_that_a_job_needs_stays_with_its_file(api, owner_api, account, sandbox):
     dataset = upload(api, examples=12)
     order = {"name": "x", "datasetId": str(dataset.pk), "baseModel": MINI}
     job = Job.objects.get(pk=api.post(f"{API}/jobs", order).json()["id"])
 
-    refused = api.delete(f"{API}/datasets/{dataset.pk}")
+    refused = owner_api.delete(f"{API}/datasets/{dataset.pk}")
     sync_until(api, job, sandbox, "succeeded")
-    deleted = api.delete(f"{API}/datasets/{dataset.pk}")
+    deleted = owner_api.delete(f"{API}/datasets/{dataset.pk}")
 
     assert (refused.status_code, refused.json()["code"]) == (409, "dataset_in_use")
     assert deleted.status_code == 204
@@ -236,14 +236,14 @@ def test_a_dataset_that_a_job_needs_stays_with_its_file(api, account, sandbox):
     assert api.get(f"{API}/jobs/{job.pk}").json()["dataset"]["totalExamples"] == 12
 
 
-def test_no_race_of_deleting_and_starting_leaves_a_job_without_its_data(user, api, account, sandbox):
+def test_no_race_of_deleting_and_starting_leaves_a_job_without_its_data(user, owner, account, sandbox):
     outcomes = []
     for _ in range(RACES):
         dataset = DatasetFactory(organization=account.organization, examples=12)
         order = {"name": "x", "datasetId": str(dataset.pk), "baseModel": MINI}
         calls = [
             lambda order=order: api_client(user).post(f"{API}/jobs", order),
-            lambda pk=dataset.pk: api_client(user).delete(f"{API}/datasets/{pk}"),
+            lambda pk=dataset.pk: api_client(owner).delete(f"{API}/datasets/{pk}"),
         ]
         random.shuffle(calls)
 

@@ -257,6 +257,7 @@ PAGES = [
     GET("healthz", PUBLIC),
     GET("readyz", PUBLIC),
     *(Operation(method, "metrics", PUBLIC, status=404, changes=False) for method in METHODS),
+    POST("providers:webhook", PUBLIC, of="provider_account", status=404, changes=False),
     GET("finetuning:dashboard", VIEWER),
     GET("finetuning:organizations", SIGNED_IN),
     POST("finetuning:switch-organization", SIGNED_IN, of="organization", changes=False),

@@ -18,7 +18,7 @@ UNIQUE_EVERYWHERE = {
 MAKES = [
     name
     for name, operation in OPERATIONS.items()
-    if "name" in operation.send and not operation.kinds and operation.does_change
+    if isinstance(operation.send.get("name"), str) and not operation.kinds and operation.does_change
 ]
 
 
