@@ -426,7 +426,8 @@ def expect_lost_runs() -> int:
     """
     now = timezone.now()
     without_run = Job.objects.active().filter(provider_job_id=None)
-    return without_run.update(create_intent_at=now, looks_without_match=0, dup_check_at=now)
+    expected: int = without_run.update(create_intent_at=now, looks_without_match=0, dup_check_at=now)
+    return expected
 
 
 def give_up_copied_jobs() -> int:
