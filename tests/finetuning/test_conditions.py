@@ -84,14 +84,14 @@ def test_reads_if_match_strictly(api, path, wanted, status):
     assert api.put(path, {"name": "New"}, HTTP_IF_MATCH=wanted).status_code == status
 
 
-def test_deletes_only_what_was_read(api, path):
-    etag = api.get(path)["ETag"]
-    api.patch(path, {"description": "Better"})
+def test_deletes_only_what_was_read(owner_api, path):
+    etag = owner_api.get(path)["ETag"]
+    owner_api.patch(path, {"description": "Better"})
 
-    refused = api.delete(path, HTTP_IF_MATCH=etag)
+    refused = owner_api.delete(path, HTTP_IF_MATCH=etag)
 
-    assert (refused.status_code, api.get(path).status_code) == (412, 200)
-    assert api.delete(path, HTTP_IF_MATCH=api.get(path)["ETag"]).status_code == 204
+    assert (refused.status_code, owner_api.get(path).status_code) == (412, 200)
+    assert owner_api.delete(path, HTTP_IF_MATCH=owner_api.get(path)["ETag"]).status_code == 204
 
 
 def test_tells_an_outsider_nothing_by_a_condition(outsider_api, path):

@@ -199,8 +199,8 @@ def test_takes_what_every_list_takes(api):
         ("/api/keys", {"name": "x", "requestsPerMinute": -1}, "/requestsPerMinute"),
     ],
 )
-def test_points_into_the_body_as_it_was_sent(api, path, body, pointer):
-    answer = api.post(path, body)
+def test_points_into_the_body_as_it_was_sent(owner_api, path, body, pointer):
+    answer = owner_api.post(path, body)
 
     assert answer.status_code == 400
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]

@@ -79,10 +79,10 @@ def test_refuses_another_body_under_the_same_key(api, organization):
     assert organization.conversations.count() == 1
 
 
-def test_refuses_another_path_under_the_same_key(api):
-    post(api, "k-1", {"name": "desk"}, path="/api/agents")
+def test_refuses_another_path_under_the_same_key(owner_api):
+    post(owner_api, "k-1", {"name": "desk"}, path="/api/agents")
 
-    answer = post(api, "k-1", {"name": "desk"}, path="/api/keys")
+    answer = post(owner_api, "k-1", {"name": "desk"}, path="/api/keys")
 
     assert answer.status_code == 422
 
@@ -111,17 +111,17 @@ def test_keeps_the_keys_of_organizations_apart(api, outsider_api, organization, 
     assert (organization.conversations.count(), other_organization.conversations.count()) == (1, 1)
 
 
-def test_shows_a_colleague_nothing_of_an_answer(api, colleague):
-    post(api, "k-1", {"name": "desk"}, path="/api/keys")
+def test_shows_a_colleague_nothing_of_an_answer(owner_api, admin):
+    post(owner_api, "k-1", {"name": "desk"}, path="/api/keys")
 
-    answer = post(api_client(colleague), "k-1", {"name": "desk"}, path="/api/keys")
+    answer = post(api_client(admin), "k-1", {"name": "desk"}, path="/api/keys")
 
     assert answer.status_code == 422
 
 
-def test_keeps_no_secret_in_clear(api, organization):
-    first = post(api, "k-1", {"name": "desk"}, path="/api/keys")
-    second = post(api, "k-1", {"name": "desk"}, path="/api/keys")
+def test_keeps_no_secret_in_clear(owner_api, organization):
+    first = post(owner_api, "k-1", {"name": "desk"}, path="/api/keys")
+    second = post(owner_api, "k-1", {"name": "desk"}, path="/api/keys")
 
     kept = organization.idempotent_answers.get()
     assert second.json()["key"] == first.json()["key"]

@@ -54,7 +54,9 @@ def test_only_an_owner_deletes_the_organization(request, who, organization, clie
 def test_deletes_nothing_without_the_name(owner_api, organization, query):
     answer = owner_api.delete(ORGANIZATION + query)
 
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/name")
+    refused = answer.json()["errors"][0]
+    assert answer.status_code == 400
+    assert refused.get("parameter") == "name" or refused["pointer"] == "/name"
     assert Organization.objects.filter(pk=organization.pk).exists()
 
 
