@@ -101,17 +101,21 @@ class ProviderAccount(models.Model):
         return self.kind == self.Kind.SANDBOX
 
     @property
-    def _place(self) -> str:
+    def api_key_place(self) -> str:
         return f"{self.organization_id}|provider_accounts.api_key|{self.pk}"
 
     @property
     def api_key(self) -> str:
         """The key in clear; empty when none was set. Never shown or logged."""
-        return sealing.unseal(bytes(self.sealed_api_key), place=self._place) if self.sealed_api_key else ""
+        return (
+            sealing.unseal(bytes(self.sealed_api_key), place=self.api_key_place)
+            if self.sealed_api_key
+            else ""
+        )
 
     def set_api_key(self, api_key: str) -> None:
         """Seal `api_key` into the columns; the caller saves."""
-        self.sealed_api_key = sealing.seal(api_key, place=self._place)
+        self.sealed_api_key = sealing.seal(api_key, place=self.api_key_place)
         self.api_key_last_four = api_key[-4:]
 
     def record_check(self, *, now: datetime, error: str) -> None:
@@ -126,19 +130,19 @@ class ProviderAccount(models.Model):
         self.refresh_from_db(fields=list(columns))
 
     @property
-    def _webhook_place(self) -> str:
+    def webhook_place(self) -> str:
         return f"{self.organization_id}|provider_accounts.webhook_secrets|{self.pk}"
 
     @property
     def webhook_secrets(self) -> list[str]:
         """What the provider signs its webhooks with; two while it changes from one to the other."""
         sealed = bytes(self.sealed_webhook_secrets)
-        return sealing.unseal(sealed, place=self._webhook_place).split() if sealed else []
+        return sealing.unseal(sealed, place=self.webhook_place).split() if sealed else []
 
     def set_webhook_secrets(self, secrets: Sequence[str]) -> None:
         """Seal `secrets` into the column, none into an empty one; the caller saves."""
         joined = " ".join(secrets)
-        self.sealed_webhook_secrets = sealing.seal(joined, place=self._webhook_place) if joined else b""
+        self.sealed_webhook_secrets = sealing.seal(joined, place=self.webhook_place) if joined else b""
 
     def admit(self, *, calls: int, now: datetime) -> bool:
         """Whether so many calls may be made now, counted for all workers in one statement. See `resumes_at`.

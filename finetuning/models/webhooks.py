@@ -66,13 +66,13 @@ class WebhookEndpoint(models.Model):
         return self.url
 
     @property
-    def _place(self) -> str:
+    def secret_place(self) -> str:
         return f"{self.organization_id}|webhook_endpoints.secret|{self.pk}"
 
     @property
     def secret(self) -> str:
         """The signing secret in clear. Shown when it is made, never again."""
-        return sealing.unseal(bytes(self.sealed_secret), place=self._place)
+        return sealing.unseal(bytes(self.sealed_secret), place=self.secret_place)
 
     @property
     def is_failing(self) -> bool:
@@ -82,11 +82,11 @@ class WebhookEndpoint(models.Model):
         """The secret, and the one before it while receivers may still use that."""
         if self.previous_secret_until is None or self.previous_secret_until <= now:
             return [self.secret]
-        return [self.secret, sealing.unseal(bytes(self.sealed_previous_secret), place=self._place)]
+        return [self.secret, sealing.unseal(bytes(self.sealed_previous_secret), place=self.secret_place)]
 
     def set_new_secret(self) -> None:
         """Seal a new secret into the columns; the caller saves."""
-        self.sealed_secret = sealing.seal(new_secret(), place=self._place)
+        self.sealed_secret = sealing.seal(new_secret(), place=self.secret_place)
 
     def rotate_secret(self, *, now: datetime, overlap: timedelta) -> None:
         """Make a new secret; the present one keeps signing beside it for `overlap`."""

@@ -1,9 +1,12 @@
+from datetime import timedelta
+
 import pytest
 from cryptography.exceptions import InvalidTag
 from django.core.management import call_command
+from django.utils import timezone
 
 from finetuning import sealing
-from finetuning.models import ProviderAccount
+from finetuning.models import ProviderAccount, WebhookEndpoint
 from tests.factories import ProviderAccountFactory
 
 OLD, NEW = "an older key " * 5, "a newer key " * 5
@@ -69,6 +72,24 @@ def test_the_rotation_takes_webhook_secrets_along(account, settings):
 
     settings.ENCRYPTION_KEYS = [NEW]
     assert ProviderAccount.objects.get().webhook_secrets == ["whsec_canary"]
+
+
+def test_the_rotation_takes_both_secrets_of_an_endpoint_along(organization, settings):
+    settings.ENCRYPTION_KEYS = [OLD]
+    endpoint = WebhookEndpoint(
+        organization=organization, url="https://example.com/", event_types=["job.failed"]
+    )
+    endpoint.set_new_secret()
+    endpoint.save()
+    first, now = endpoint.secret, timezone.now()
+    endpoint.rotate_secret(now=now, overlap=timedelta(hours=1))
+    second = endpoint.secret
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+
+    call_command("rotate_keys")
+
+    settings.ENCRYPTION_KEYS = [NEW]
+    assert WebhookEndpoint.objects.get().signing_secrets(now) == [second, first]
 
 
 def test_without_the_older_key_nothing_opens(account, settings):
