@@ -10,34 +10,9 @@ from jobs.models import Job
 from jobs.states import Status
 from models_registry.models import FineTunedModel
 from tests.factories import DatasetFactory, JobFactory
+from tests.jobs.conftest import advance
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def account(provider_account, sandbox):
-    provider_account.set_api_key("sk-test")
-    provider_account.save()
-    return provider_account
-
-
-@pytest.fixture
-def dataset(organization):
-    return DatasetFactory(organization=organization, examples=12)
-
-
-@pytest.fixture
-def job(organization, user, account, dataset):
-    return services.create_job(
-        organization, by=user, name="Support", dataset=dataset, base_model="gpt-4.1-mini"
-    )
-
-
-def advance(job, sandbox, *, seconds, times=1):
-    for _ in range(times):
-        sandbox.clock.advance(seconds)
-        services.advance_job(job)
-        job.refresh_from_db()
 
 
 def test_accepts_a_job_with_its_price(job):
