@@ -52,7 +52,7 @@ def main() -> None:
 def targets_with(count: int, size: str) -> list[Target]:
     """The real views with so many jobs, and a bare view beside each."""
     organization, user, dataset = organization_with_jobs(count, examples=EXAMPLES)
-    token = issue_tokens(user, organization)["access"]
+    token = issue_tokens(user.memberships.get())["access"]
     newest = organization.jobs.order_by("-created_at", "-id")
     order = json.dumps({"datasetId": str(dataset.pk), "baseModel": "gpt-4.1-mini", "epochs": 3})
     paths = {
