@@ -37,6 +37,14 @@ def test_does_not_fail_with_the_broker_down(broker, django_capture_on_commit_cal
 
 
 @pytest.mark.django_db
+def test_does_not_ring_before_the_commit(django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks() as waiting:
+        queueing.queue_on_commit(tasks.advance_job, job_id="1")
+
+    assert len(waiting) == 1
+
+
+@pytest.mark.django_db
 def test_rings_with_the_broker_up(django_capture_on_commit_callbacks, caplog):
     with django_capture_on_commit_callbacks(execute=True):
         queueing.queue_on_commit(tasks.advance_job, job_id="1")

@@ -61,7 +61,7 @@ def test_starts_again_where_a_dead_worker_stopped(job, sandbox):
 
 
 def test_adopts_the_run_whose_answer_was_lost(job, sandbox):
-    sandbox.fail(Fault(kind="drop_after", times=1))
+    sandbox.fail(Fault(kind="drop_after", route="POST /fine_tuning/jobs", times=1))
     advance(job, sandbox, seconds=0)
     assert job.provider_job_id is None
 

@@ -71,7 +71,7 @@ FAULTS = (
         file="jobs/models.py",
         old="pk=self.pk, status__in=sources(status))",
         new="pk=self.pk)",
-        test="tests/jobs/test_state_machine.py",
+        test="tests/jobs/test_models.py::test_moves_only_along_the_table",
     ),
     Fault(
         name="a naive sweep",
