@@ -1,14 +1,12 @@
-"""Training data: the file that was uploaded, its examples, its problems, and recorded conversations."""
+"""A dataset: the file, its verdict and its totals."""
 
 import hashlib
-import json
 from datetime import datetime
 from typing import Any, Self
 
 from django.core.files import File
 from django.db import models, transaction
-from django.db.models import Exists, F, OuterRef, Q, Sum
-from django.db.models.functions import Cast
+from django.db.models import F, Q
 from django.utils import timezone
 
 from finetuning.ids import uuid7
@@ -16,8 +14,6 @@ from finetuning.models import Organization, OrganizationOwned, Workspace
 from finetuning.webhooks.events import announce
 
 ALIVE = Q(deleted_at__isnull=True)
-# No limit of a base model is lower, so only what is longer can ever be cut off.
-LONG_EXAMPLE_TOKENS = 16_384
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -52,7 +48,7 @@ class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ig
         }
 
 
-def _storage_path(dataset: "Dataset", file_name: str) -> str:
+def storage_path(dataset: "Dataset", file_name: str) -> str:
     """Nothing of the user's file name reaches the storage."""
     return f"uploads/fine-tuning/{dataset.organization_id}/{dataset.pk}/{uuid7()}.{dataset.format}"
 
@@ -79,7 +75,7 @@ class Dataset(OrganizationOwned):
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
 
-    file = models.FileField(upload_to=_storage_path, max_length=300, blank=True)
+    file = models.FileField(upload_to=storage_path, max_length=300, blank=True)
     file_name = models.CharField(max_length=150, blank=True)
     file_size_bytes = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
@@ -212,165 +208,3 @@ class Dataset(OrganizationOwned):
 
     def mark_deleted(self, *, now: datetime) -> None:
         Dataset.objects.filter(pk=self.pk).update(deleted_at=now, next_check_at=None, updated_at=now)
-
-
-class TrainingExampleQuerySet(models.QuerySet["TrainingExample"]):
-    def tokens_over(self, max_example_tokens: int) -> int:
-        """How many tokens are cut off from the examples that are longer than that."""
-        cut = self.filter(token_count__gt=max_example_tokens)
-        return cut.aggregate(total=Sum(F("token_count") - max_example_tokens))["total"] or 0
-
-    def matching(self, *, search: str = "", problem: str = "") -> Self:
-        """Examples whose messages contain the text `search` and whose line has a problem with that code."""
-        found = self
-        if search:
-            # The column is JSON: what is looked for is written as it stands there.
-            written = json.dumps(search, ensure_ascii=False)[1:-1]
-            found = found.alias(text=Cast("messages", models.TextField())).filter(text__icontains=written)
-        if problem:
-            lines = DatasetProblem.objects.filter(dataset=OuterRef("dataset"), line=OuterRef("line"))
-            found = found.filter(Exists(lines.filter(code=problem)))
-        return found
-
-
-class TrainingExample(models.Model):
-    """One row of training data, in file order. `attributes` holds the row's keys besides `messages`."""
-
-    id = models.BigAutoField(primary_key=True)
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples")
-    position = models.IntegerField(help_text="Counts from 0 within the dataset.")
-    line = models.IntegerField(help_text="The line of the file on which it starts, from 1.")
-    messages = models.JSONField()
-    attributes = models.JSONField(default=dict)
-    token_count = models.IntegerField()
-    conversation = models.ForeignKey(
-        "datasets.Conversation", models.SET_NULL, null=True, blank=True, related_name="examples"
-    )
-
-    objects = TrainingExampleQuerySet.as_manager()
-
-    class Meta:
-        db_table = "training_examples"
-        indexes = [
-            models.Index(
-                fields=["dataset", "token_count"],
-                name="training_examples_long",
-                condition=Q(token_count__gt=LONG_EXAMPLE_TOKENS),
-            ),
-        ]
-        constraints = [
-            models.UniqueConstraint(fields=["dataset", "position"], name="training_examples_position"),
-        ]
-
-    def __str__(self) -> str:
-        return f"example {self.position} of {self.dataset_id}"
-
-
-class DatasetProblem(models.Model):
-    """Something wrong, or worth a look, on one line of a dataset's file."""
-
-    class Severity(models.TextChoices):
-        ERROR = "error"
-        WARNING = "warning"
-
-    id = models.BigAutoField(primary_key=True)
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="problems")
-    code = models.CharField(max_length=40)
-    severity = models.CharField(max_length=10, choices=Severity.choices)
-    line = models.IntegerField(null=True, help_text="Null: it concerns the file as a whole.")
-    pointer = models.CharField(max_length=500, blank=True)
-    message = models.TextField()
-    found = models.TextField(blank=True)
-    expected = models.TextField(blank=True)
-    fix = models.TextField(blank=True)
-
-    class Meta:
-        db_table = "dataset_problems"
-        indexes = [
-            models.Index(fields=["dataset", "line", "id"], name="dataset_problems_by_line"),
-            models.Index(fields=["dataset", "code", "line"], name="dataset_problems_by_code"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.code} on line {self.line}"
-
-
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def matching(
-        self,
-        *,
-        agent_id: str | None = None,
-        start_date: datetime | None = None,
-        end_date: datetime | None = None,
-        min_quality_score: float | None = None,
-    ) -> Self:
-        """Conversations within all the given limits; the dates include both ends."""
-        found = self
-        if agent_id:
-            found = found.filter(agent_id=agent_id)
-        if start_date:
-            found = found.filter(occurred_at__gte=start_date)
-        if end_date:
-            found = found.filter(occurred_at__lte=end_date)
-        if min_quality_score is not None:
-            found = found.filter(quality_score__gte=min_quality_score)
-        return found.order_by("occurred_at", "id")
-
-
-class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  # type: ignore[misc]
-    """On the manager, not on the QuerySet: only there `create` fills in the organization."""
-
-    def total(self) -> int:
-        """How many `organization.conversations` there are."""
-        total: int = self.instance.stat_changes.sums("conversations")["recorded"][""]
-        return total
-
-    def record(self, *, messages: list[dict[str, Any]], **columns: Any) -> tuple["Conversation", bool]:
-        """Keep a conversation, and say whether it is new.
-
-        One with the `external_id` of an earlier one is that earlier one.
-        """
-        external_id = columns.pop("external_id", None)
-        if external_id is None:
-            return self.create(messages=messages, **columns), True
-        found: tuple[Conversation, bool] = self.get_or_create(
-            external_id=external_id, defaults={"messages": messages, **columns}
-        )
-        return found
-
-
-class Conversation(OrganizationOwned):
-    """What was said with a model: raw material for a dataset."""
-
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="conversations")
-    external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
-    agent_id = models.CharField(max_length=200, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    messages = models.JSONField()
-    quality_score = models.FloatField(null=True, blank=True, help_text="From 0 (bad) to 1 (good).")
-    occurred_at = models.DateTimeField(default=timezone.now)
-
-    objects = ConversationManager()
-
-    class Meta:
-        db_table = "conversations"
-        indexes = [
-            models.Index(fields=["organization", "occurred_at", "id"], name="conversations_by_time"),
-            models.Index(fields=["organization", "-created_at", "-id"], name="conversations_newest"),
-            models.Index(
-                fields=["organization", "agent_id", "-created_at", "-id"], name="conversations_of_agent"
-            ),
-            models.Index(fields=["workspace", "-created_at", "-id"], name="conversations_of_workspace"),
-        ]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "external_id"], name="conversations_external_id_unique"
-            ),
-            models.CheckConstraint(
-                condition=Q(quality_score__isnull=True) | Q(quality_score__range=(0, 1)),
-                name="conversations_quality_score_range",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"conversation of {self.occurred_at:%Y-%m-%d %H:%M}"

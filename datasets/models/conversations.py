@@ -1,0 +1,91 @@
+"""Recorded conversations: what a dataset can be imported from."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from finetuning.models import Organization, OrganizationOwned
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def matching(
+        self,
+        *,
+        agent_id: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        min_quality_score: float | None = None,
+    ) -> Self:
+        """Conversations within all the given limits; the dates include both ends."""
+        found = self
+        if agent_id:
+            found = found.filter(agent_id=agent_id)
+        if start_date:
+            found = found.filter(occurred_at__gte=start_date)
+        if end_date:
+            found = found.filter(occurred_at__lte=end_date)
+        if min_quality_score is not None:
+            found = found.filter(quality_score__gte=min_quality_score)
+        return found.order_by("occurred_at", "id")
+
+
+class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  # type: ignore[misc]
+    """On the manager, not on the QuerySet: only there `create` fills in the organization."""
+
+    def total(self) -> int:
+        """How many `organization.conversations` there are."""
+        total: int = self.instance.stat_changes.sums("conversations")["recorded"][""]
+        return total
+
+    def record(self, *, messages: list[dict[str, Any]], **columns: Any) -> tuple["Conversation", bool]:
+        """Keep a conversation, and say whether it is new.
+
+        One with the `external_id` of an earlier one is that earlier one.
+        """
+        external_id = columns.pop("external_id", None)
+        if external_id is None:
+            return self.create(messages=messages, **columns), True
+        found: tuple[Conversation, bool] = self.get_or_create(
+            external_id=external_id, defaults={"messages": messages, **columns}
+        )
+        return found
+
+
+class Conversation(OrganizationOwned):
+    """What was said with a model: raw material for a dataset."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="conversations")
+    external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
+    agent_id = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    messages = models.JSONField()
+    quality_score = models.FloatField(null=True, blank=True, help_text="From 0 (bad) to 1 (good).")
+    occurred_at = models.DateTimeField(default=timezone.now)
+
+    objects = ConversationManager()
+
+    class Meta:
+        db_table = "conversations"
+        indexes = [
+            models.Index(fields=["organization", "occurred_at", "id"], name="conversations_by_time"),
+            models.Index(fields=["organization", "-created_at", "-id"], name="conversations_newest"),
+            models.Index(
+                fields=["organization", "agent_id", "-created_at", "-id"], name="conversations_of_agent"
+            ),
+            models.Index(fields=["workspace", "-created_at", "-id"], name="conversations_of_workspace"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "external_id"], name="conversations_external_id_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(quality_score__isnull=True) | Q(quality_score__range=(0, 1)),
+                name="conversations_quality_score_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"conversation of {self.occurred_at:%Y-%m-%d %H:%M}"
