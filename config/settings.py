@@ -347,7 +347,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "finetuning.api.schema.add_problems",
+        "finetuning.api.statuses.add_responses",
     ],
 }
 

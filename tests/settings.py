@@ -17,6 +17,7 @@ from config.settings import *  # noqa: F403 - reads the environment, which is se
 
 _media = TemporaryDirectory(prefix="attune-test-media-")
 _static = TemporaryDirectory(prefix="attune-test-static-")
+MIDDLEWARE = ["tests.documented.DocumentedStatusMiddleware", *MIDDLEWARE]  # noqa: F405
 MEDIA_ROOT = _media.name
 STATIC_ROOT = _static.name
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -37,6 +37,7 @@ class DatasetViewSet(OrganizationViewSet):
     }
     creating_actions = ("create", "import_from_conversations")
     hourly_limits = dict.fromkeys(creating_actions, services.upload_allowance)
+    refusals = {"destroy": (409,)}
 
     def get_queryset(self) -> QuerySet[Dataset]:
         datasets: QuerySet[Dataset] = self.organization.datasets.select_related("created_by")

@@ -89,6 +89,7 @@ def read_body(serializer_class: type[Serializer], request: Request) -> dict[str,
 class TokenView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    refusals = {"post": (401, 409, 429)}
 
     @extend_schema(
         summary="Sign in",
@@ -125,6 +126,7 @@ class TokenView(APIView):
 class TokenRefreshView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    refusals = {"post": (401,)}
 
     @extend_schema(summary="Renew a token pair", examples=[REFRESH, PAIR])
     def post(self, request: Request) -> Response:
@@ -145,6 +147,7 @@ class TokenRefreshView(APIView):
 class TokenRevokeView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    refusals = {"post": (401,)}
 
     @extend_schema(summary="Sign out", examples=[REFRESH])
     def post(self, request: Request) -> Response:
@@ -189,6 +192,7 @@ class MeView(APIView):
 class SwitchOrganizationView(APIView):
     # Switching changes no row, so a viewer may.
     permission_classes = (IsAuthenticated,)
+    refusals = {"post": (404,)}
 
     @extend_schema(
         summary="Act in another organization",

@@ -73,6 +73,7 @@ class MemberViewSet(OrganizationViewSet):
     lookup_url_kwarg = "pk"
     serializer_class = MemberSerializer
     input_serializers = {"partial_update": RoleSerializer}
+    refusals = {"partial_update": (409,), "destroy": (409,)}
 
     def get_queryset(self) -> QuerySet[Membership]:
         return self.organization.memberships.select_related("user", "organization").order_by(
@@ -199,6 +200,7 @@ class AcceptSerializer(Serializer):
 @extend_schema(tags=["auth"], request=AcceptSerializer, responses=TokenPairSerializer)
 class AcceptInvitationView(APIView):
     permission_classes = (AllowAny,)
+    refusals = {"post": (404, 409)}
 
     @extend_schema(summary="Accept an invitation", examples=[ACCEPT, PAIR])
     def post(self, request: Request) -> Response:

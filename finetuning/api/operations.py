@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from finetuning.api.statuses import refusals
 from finetuning.models.idempotency import MAX_KEY_LENGTH
 
 
@@ -38,6 +39,13 @@ ETAG = _answered("ETag", "Names this state of the row.", str, "200")
 
 class ApiSchema(AutoSchema):
     """drf-spectacular's own, with what the views of this API have in common."""
+
+    def get_operation(self, *args: Any) -> Any:
+        operation = super().get_operation(*args)
+        if operation is not None:
+            action = getattr(self.view, "action", None) or self.method.lower()
+            operation["responses"] |= refusals(operation, view=self.view, path=self.path, action=action)
+        return operation
 
     def get_override_parameters(self) -> list[Any]:
         action = getattr(self.view, "action", None)

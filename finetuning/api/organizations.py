@@ -111,6 +111,7 @@ class WorkspaceViewSet(OrganizationViewSet):
     role_to_change = Role.ADMIN
     serializer_class = WorkspaceSerializer
     input_serializers = dict.fromkeys(("create", "update", "partial_update"), NameSerializer)
+    refusals = dict.fromkeys(("update", "partial_update", "destroy"), (409,))
 
     def get_queryset(self) -> QuerySet[Workspace]:
         return self.organization.workspaces.select_related("organization").order_by("created_at", "id")

@@ -93,6 +93,7 @@ class ProviderAccountViewSet(OrganizationViewSet):
         "update": UpdateProviderAccountSerializer,
         "partial_update": UpdateProviderAccountSerializer,
     }
+    refusals = dict.fromkeys(("update", "partial_update", "destroy"), (409,))
 
     def get_queryset(self) -> QuerySet[ProviderAccount]:
         accounts: QuerySet[Any] = self.organization.provider_accounts.select_related("organization")

@@ -39,6 +39,8 @@ class OrganizationViewSet(GenericViewSet[Any]):
     action_roles: ClassVar[dict[str, Role]] = {}
     creating_actions: ClassVar[tuple[str, ...]] = ("create",)
     hourly_limits: ClassVar[dict[str, Callable[[Organization], Allowance]]] = {}
+    # What `finetuning.api.statuses` cannot see of an action.
+    refusals: ClassVar[dict[str, tuple[int, ...]]] = {}
     prepared: Any = None
     query_is_read = False
 

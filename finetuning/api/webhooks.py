@@ -124,6 +124,7 @@ class WebhookEndpointViewSet(OrganizationViewSet):
         "update": WebhookEndpointInputSerializer,
         "partial_update": WebhookEndpointInputSerializer,
     }
+    refusals = {"test": (409,), "resend": (409,)}
 
     def get_queryset(self) -> QuerySet[WebhookEndpoint]:
         return self.organization.webhook_endpoints.order_by("-created_at", "-id")

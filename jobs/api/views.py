@@ -29,6 +29,7 @@ class JobViewSet(OrganizationViewSet):
         "estimate_cost": shapes.EstimateSerializer,
     }
     hourly_limits = {"create": services.job_allowance}
+    refusals = {"estimate_cost": (409,), "cancel": (409,), "sync": (502,)}
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs: QuerySet[Job] = self.organization.jobs.with_names().order_by("-created_at", "-id")

@@ -26,6 +26,7 @@ class AgentViewSet(OrganizationViewSet):
         "partial_update": shapes.UpdateAgentSerializer,
         "split": shapes.SplitSerializer,
     }
+    refusals = dict.fromkeys(("update", "partial_update", "split", "roll_back"), (409,))
 
     def get_queryset(self) -> QuerySet[Agent]:
         found: QuerySet[Agent] = self.organization.agents.with_related()

@@ -29,6 +29,7 @@ class FineTunedModelViewSet(OrganizationViewSet):
         "undeploy": shapes.AgentSerializer,
         "usage": shapes.UsageSerializer,
     }
+    refusals = dict.fromkeys(("update", "partial_update", "destroy", "deploy", "undeploy", "archive"), (409,))
 
     def get_queryset(self) -> QuerySet[FineTunedModel]:
         models: QuerySet[FineTunedModel] = self.organization.fine_tuned_models.with_related()
