@@ -4,6 +4,7 @@ FILE ?=
 KILLS ?= 500
 JOBS ?= 200
 SEED ?=
+CASES ?= 20000
 READY = .venv/.ready
 
 .PHONY: run test check demo conformance screenshots clean
@@ -34,6 +35,10 @@ check: $(READY)  ## Formatting, lint, types, layers, templates, migrations, API 
 .PHONY: chaos
 chaos: $(READY)  ## The real stack under KILLS kills while JOBS jobs are trained; SEED repeats a run (docs/chaos.md)
 	@exec .venv/bin/python -m tests.chaos --kills "$(KILLS)" --jobs "$(JOBS)" $(if $(SEED),--seed "$(SEED)")
+
+.PHONY: fuzz
+fuzz: $(READY)  ## At least CASES made-up requests as a viewer, a member and an owner; SEED repeats a run
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.fuzz --cases "$(CASES)" $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: bench-api
 bench-api: $(READY)  ## The API's speed against a bare view, with 100 and with 1,000,000 jobs; the last line is JSON

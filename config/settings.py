@@ -348,6 +348,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "finetuning.api.statuses.add_responses",
+        "finetuning.api.statuses.close_bodies",
     ],
 }
 

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config import health, metrics
 from datasets.api.urls import conversation_router
@@ -40,7 +40,8 @@ urlpatterns = [
     path("api/fine-tuning/", include("datasets.api.urls")),
     path("api/fine-tuning/", include("jobs.api.urls")),
     path("api/fine-tuning/", include("models_registry.api.urls")),
-    path("api/<path:path>", unknown_path, name="api-unknown-path"),
+    # Line ends, too, which `<path:path>` leaves out.
+    re_path(r"^api/(?P<path>[\s\S]+)$", unknown_path, name="api-unknown-path"),
     path("metrics", metrics.show_metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -55,6 +55,7 @@ class DatasetSerializer(ModelSerializer):
     organization_id = serializers.UUIDField(read_only=True)
     workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
     validated = serializers.BooleanField(read_only=True)
+    source_filters = serializers.DictField(read_only=True, allow_null=True)
     creator = PersonSerializer(source="created_by", read_only=True, allow_null=True)
     validation_errors = serializers.ListField(child=serializers.DictField(), read_only=True)
 
@@ -139,6 +140,25 @@ class ConversationFilters(QuerySerializer):
     agent_id = serializers.CharField(max_length=200, required=False)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["role"],
+        "properties": {"role": {"type": "string"}},
+        "additionalProperties": True,
+    }
+)
+class MessageField(serializers.DictField):
+    """A message of the chat API."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        message: dict[str, Any] = super().to_internal_value(data)
+        if not isinstance(message.get("role"), str):
+            needed = ErrorDetail("Each message needs a `role`, such as `user`.", code="role")
+            raise serializers.ValidationError({"role": [needed]})
+        return message
+
+
 @example(examples.RECORD)
 class RecordConversationSerializer(Serializer):
     external_id = serializers.CharField(max_length=200, required=False)
@@ -146,17 +166,10 @@ class RecordConversationSerializer(Serializer):
     agent_id = serializers.CharField(max_length=200, required=False)
     model = serializers.CharField(max_length=200, required=False)
     messages = serializers.ListField(
-        child=serializers.DictField(), min_length=1, max_length=2048, help_text="As the chat API has them."
+        child=MessageField(), min_length=1, max_length=2048, help_text="As the chat API has them."
     )
     quality_score = NumberField(min_value=0, max_value=1, required=False)
     occurred_at = serializers.DateTimeField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        for index, message in enumerate(attrs["messages"]):
-            if not isinstance(message.get("role"), str):
-                needed = ErrorDetail("Each message needs a `role`, such as `user`.", code="role")
-                raise serializers.ValidationError({"messages": {index: {"role": [needed]}}})
-        return attrs
 
 
 @example(examples.CONVERSATION)

@@ -12,6 +12,7 @@ from django.core.exceptions import (
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
 from django.views.defaults import server_error as server_error_page
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.response import Response
@@ -90,6 +91,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     )
 
 
+@csrf_exempt
 def unknown_path(request: HttpRequest, path: str) -> HttpResponse:
     """What stands under /api/ and is no route."""
     body = problem(

@@ -90,9 +90,9 @@ class MemberViewSet(OrganizationViewSet):
     def partial_update(self, request: Request, pk: str) -> Response:
         """Takes the role admin, and acts at once. Only owners make and unmake owners; one owner always stays:
         else 409 `last_owner`."""
-        member = self.get_object()
-        role = Role(_whole_input(self)["role"])
-        services.change_member_role(member, by=membership_of(request), role=role)
+        member, given = self.get_object(), self.valid_input()
+        if given:
+            services.change_member_role(member, by=membership_of(request), role=Role(given["role"]))
         return Response(MemberSerializer(member).data)
 
     @extend_schema(summary="Remove a member", responses={204: None})
@@ -101,11 +101,6 @@ class MemberViewSet(OrganizationViewSet):
         stays. The last owner stays, too: 409 `last_owner`."""
         services.remove_member(self.get_object(), by=membership_of(request))
         return Response(status=204)
-
-
-def _whole_input(view: OrganizationViewSet) -> dict[str, Any]:
-    """A PATCH whose one field is not optional."""
-    return read_body(view.get_serializer_class(), view.request)
 
 
 def membership_of(request: Request) -> Membership:

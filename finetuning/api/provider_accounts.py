@@ -66,6 +66,7 @@ class ProviderAccountSerializer(ModelSerializer):
     """Of the key, only the last four characters are ever shown."""
 
     kind = serializers.ChoiceField(choices=ProviderAccount.Kind.choices)
+    base_url = serializers.CharField(help_text="Empty for OpenAI itself and the sandbox.")
     base_models = serializers.ListField(child=serializers.CharField())
     default = serializers.BooleanField(source="is_default")
     enabled = serializers.BooleanField(source="is_enabled")

@@ -94,6 +94,14 @@ def add_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+def close_bodies(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A hook of drf-spectacular: bodies have no other fields; StrictSerializer refuses them."""
+    for name, schema in result["components"]["schemas"].items():
+        if name.endswith("Request") and "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return result
+
+
 def _response(status: int) -> dict[str, Any]:
     name, description, code, detail = PROBLEMS[status]
     example = {

@@ -1,4 +1,5 @@
 import pytest
+from rest_framework.test import APIClient
 
 from tests.conftest import api_client
 from tests.factories import DatasetFactory
@@ -145,6 +146,16 @@ def test_answers_not_found_in_the_same_shape(api, path):
     answer = api.get(path)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_answers_an_unknown_path_to_every_method(db, method):
+    # A token is no cookie: nothing that a browser sends by itself is at stake.
+    client = APIClient(enforce_csrf_checks=True)
+
+    answer = getattr(client, method)("/api/fine-tuning/datasets/null,null%0A")
+
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("query", ["search=%00", "problem=%00", "search=" + "x" * 300])

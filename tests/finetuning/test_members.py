@@ -95,8 +95,14 @@ def test_a_deactivated_owner_does_not_count(owner_api, owner, second_owner):
     assert owner_api.patch(path_of(owner), {"role": "admin"}).status_code == 409
 
 
+def test_changes_nothing_without_a_role(owner_api, colleague):
+    answer = owner_api.patch(path_of(colleague), {})
+
+    assert (answer.status_code, answer.json()["role"]) == (200, "member")
+
+
 @pytest.mark.parametrize(
-    "body", [{}, {"role": "king"}, {"role": None}, {"role": "admin", "email": "x@example.com"}]
+    "body", [{"role": "king"}, {"role": None}, {"role": "admin", "email": "x@example.com"}]
 )
 def test_refuses_what_is_no_role(owner_api, colleague, body):
     answer = owner_api.patch(path_of(colleague), body)
