@@ -1,7 +1,8 @@
 """`make bench-api`: the API's views against a bare view of REST framework, with few jobs and with many.
 
 The last line is JSON. `vs_bare_view` is the worst ratio of requests per second, bare view by real view;
-`million_vs_hundred` the worst ratio, with few jobs by with many. 1 is no difference.
+`million_vs_hundred` the worst ratio, with few jobs by with many; `foreign_vs_missing` the ratio of the medians of two 404s. 1 is no
+difference.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from finetuning.api.tokens import issue_tokens
+from finetuning.ids import uuid7
 from jobs.models import Job
 from tests.bench.harness import Target, measure, print_json, print_table, timed, web_server
 from tests.bench.rows import organization_with_jobs
@@ -27,6 +29,7 @@ JOBS = "/api/fine-tuning/jobs"
 VIEWS = ("list", "detail", "estimate")
 FEW = 100
 EXAMPLES = 20_000
+FOREIGN, NOWHERE = "another organization's job", "no job"
 PAGE = 10_000
 ROWS_ON_A_PAGE = 20
 
@@ -41,6 +44,7 @@ def main() -> None:
     targets: list[Target] = []
     timed(f"{FEW:,} jobs", lambda: targets.extend(targets_with(FEW, "few")))
     timed(f"{options.jobs:,} jobs", lambda: targets.extend(targets_with(options.jobs, "many")))
+    targets.extend(targets_that_are_missing(token=targets[0].token))
     with connection.cursor() as cursor:
         timed("vacuum", lambda: cursor.execute("VACUUM ANALYZE"))
     with web_server() as port:
@@ -73,6 +77,16 @@ def targets_with(count: int, size: str) -> list[Target]:
     return found
 
 
+def targets_that_are_missing(*, token: str) -> list[Target]:
+    """A job of another organization, and one that is nowhere: how long the answer takes must not tell which."""
+    foreign = organization_with_jobs(1, examples=1)[0].jobs.get()
+    paths = {FOREIGN: foreign.pk, NOWHERE: uuid7()}
+    return [
+        Target(name=name, method="GET", path=f"{JOBS}/{pk}", token=token, status=404)
+        for name, pk in paths.items()
+    ]
+
+
 def cursor_of(job: Job) -> str:
     """What the list gives as `nextCursor` where this job is the last one of a page."""
     position = [job.created_at.isoformat(), str(job.pk)]
@@ -100,6 +114,7 @@ def figures(targets: list[Target]) -> dict[str, object]:
     return {
         "vs_bare_view": round(max(bare.values()), 3),
         "million_vs_hundred": round(max(growth.values()), 3),
+        "foreign_vs_missing": round(by_name[FOREIGN].percentile(50) / by_name[NOWHERE].percentile(50), 3),
         "bare_view_by_view": {name: round(ratio, 3) for name, ratio in bare.items()},
         "few_by_many": {name: round(ratio, 3) for name, ratio in growth.items()},
         "raw": raw,

@@ -26,6 +26,7 @@ class Target:
     path: str
     token: str
     body: str | None = None
+    status: int = 200
     seconds: list[float] = field(default_factory=list)
     busy: float = 0
 
@@ -39,12 +40,12 @@ class Target:
         return 1000 * quantiles(self.seconds, n=100)[percent - 1]
 
     def ask(self, connection: http.client.HTTPConnection) -> bytes:
-        """One answer; anything but 200 ends the run."""
+        """One answer; another status than the target's ends the run."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         connection.request(self.method, self.path, body=self.body, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
-        if answer.status != 200:
+        if answer.status != self.status:
             raise SystemExit(f"{self.name}: {answer.status} {body[:500]!r}")
         return body
 

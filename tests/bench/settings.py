@@ -10,3 +10,5 @@ os.environ.setdefault("REQUESTS_PER_MINUTE", "1000000000")
 from config.settings import *  # noqa: F403 - reads the environment, which is set above
 
 ROOT_URLCONF = "tests.bench.urls"
+# Each refusal that is measured would be a line.
+LOGGING["loggers"]["django"] = {"level": "ERROR"}  # noqa: F405
