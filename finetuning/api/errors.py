@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
 from django.views.defaults import server_error as server_error_page
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -79,15 +80,16 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if described is None:
         return None
     status, code, detail, errors = described
-    request = context.get("request")
+    request = context["request"]
     body = problem(
         status, code=code, detail=detail, errors=errors, request_id=getattr(request, "request_id", None)
     )
-    renderer = getattr(request, "accepted_renderer", None)
-    as_json = renderer is None or renderer.format == "json"
-    return Response(
-        body, status=status, headers=_headers(error, status), content_type=CONTENT_TYPE if as_json else None
-    )
+    headers = _headers(error, status)
+    if getattr(getattr(request, "accepted_renderer", None), "format", "") == "api":
+        return Response(body, status=status, headers=headers)
+    # Else the first renderer of the view would write it, which knows no problems where it is none of JSON.
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+    return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def unknown_path(request: HttpRequest, path: str) -> HttpResponse:

@@ -223,6 +223,18 @@ def test_says_which_methods_there_are(api):
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
+@pytest.mark.parametrize("path", ["/api/docs", "/api/redoc", "/api/schema", DATASETS])
+@pytest.mark.parametrize(
+    ("method", "accepted", "status"),
+    [("get", "application/pdf", 406), ("delete", "text/plain", 406), ("put", "*/*", 405)],
+)
+def test_gives_errors_as_json_whatever_a_page_is_made_of(api, path, method, accepted, status):
+    answer = getattr(api, method)(path, HTTP_ACCEPT=accepted)
+
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+
+
 def test_tells_nothing_of_its_own_faults(user, settings):
     client = api_client(user)
     client.raise_request_exception = False
