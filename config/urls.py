@@ -12,6 +12,8 @@ from finetuning.sign_in import SignInForm
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls
 
+handler400 = "finetuning.api.errors.bad_request"
+handler404 = "finetuning.api.errors.not_found"
 handler500 = "finetuning.api.errors.server_error"
 
 urlpatterns = [

@@ -186,8 +186,14 @@ def test_says_which_parameter_is_wrong(api, path, parameter, code):
     assert "pointer" not in error
 
 
-def test_takes_what_every_list_takes(api):
-    assert api.get(f"{DATASETS}?limit=5&format=json").status_code == 200
+def test_takes_what_every_list_takes(api, organization):
+    DatasetFactory.create_batch(2, organization=organization)
+    first = api.get(f"{DATASETS}?limit=1").json()
+
+    second = api.get(f"{DATASETS}?limit=1&cursor={first['nextCursor']}").json()
+
+    assert [len(page["data"]) for page in (first, second)] == [1, 1]
+    assert first["data"] != second["data"]
 
 
 @pytest.mark.parametrize(
