@@ -2,13 +2,14 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from config.body_limit import BodyLimit  # noqa: E402 - reads settings, which need the line above
+from config.handler import Handler  # noqa: E402
 from config.request_id import RequestId  # noqa: E402
 
-application = RequestId(BodyLimit(django_application))  # type: ignore[arg-type]
+application = RequestId(BodyLimit(Handler()))  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Names each request before anything can answer it, Django's refusals of odd requests included."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from finetuning.middleware import usable_request_id
@@ -38,7 +38,7 @@ class RequestId:
         await self.application(named, receive, named_send)
 
 
-def given_request_id(scope: Scope) -> str:
+def given_request_id(scope: Mapping[str, Any]) -> str:
     """The `X-Request-Id` that a request carries, or nothing."""
     values = [value for header, value in scope["headers"] if header == HEADER]
     return values[0].decode("latin-1") if len(values) == 1 else ""

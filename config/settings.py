@@ -312,6 +312,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "finetuning.api.operations.ApiSchema",
     "EXCEPTION_HANDLER": "finetuning.api.errors.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "finetuning.api.negotiation.AcceptHeader",
+    # What an answer is made of, `Accept` says; a `format` in the query is a parameter that nobody knows.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),

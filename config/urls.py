@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import include, path, re_path
+from django.urls import include, path
 
 from config import health, metrics
 from datasets.api.urls import conversation_router
@@ -12,6 +12,8 @@ from finetuning.sign_in import SignInForm
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls
 
+handler400 = "finetuning.api.errors.bad_request"
+handler404 = "finetuning.api.errors.not_found"
 handler500 = "finetuning.api.errors.server_error"
 
 urlpatterns = [
@@ -40,8 +42,7 @@ urlpatterns = [
     path("api/fine-tuning/", include("datasets.api.urls")),
     path("api/fine-tuning/", include("jobs.api.urls")),
     path("api/fine-tuning/", include("models_registry.api.urls")),
-    # Line ends, too, which `<path:path>` leaves out.
-    re_path(r"^api/(?P<path>[\s\S]+)$", unknown_path, name="api-unknown-path"),
+    path("api/<path:path>", unknown_path, name="api-unknown-path"),
     path("metrics", metrics.show_metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ErrorDetail
 from datasets.api import examples
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
 from finetuning.api.examples import example
-from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField
+from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField, TimeField
 from finetuning.api.serializers import (
     ModelSerializer,
     NameAndDescriptionSerializer,
@@ -169,7 +169,7 @@ class RecordConversationSerializer(Serializer):
         child=MessageField(), min_length=1, max_length=2048, help_text="As the chat API has them."
     )
     quality_score = NumberField(min_value=0, max_value=1, required=False)
-    occurred_at = serializers.DateTimeField(required=False)
+    occurred_at = TimeField(required=False)
 
 
 @example(examples.CONVERSATION)

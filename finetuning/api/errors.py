@@ -13,8 +13,11 @@ from django.core.exceptions import (
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
+from django.views.defaults import bad_request as bad_request_page
+from django.views.defaults import page_not_found as not_found_page
 from django.views.defaults import server_error as server_error_page
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -80,42 +83,56 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if described is None:
         return None
     status, code, detail, errors = described
-    request = context.get("request")
+    request = context["request"]
     body = problem(
         status, code=code, detail=detail, errors=errors, request_id=getattr(request, "request_id", None)
     )
-    renderer = getattr(request, "accepted_renderer", None)
-    as_json = renderer is None or renderer.format == "json"
-    return Response(
-        body, status=status, headers=_headers(error, status), content_type=CONTENT_TYPE if as_json else None
-    )
+    headers = _headers(error, status)
+    if getattr(getattr(request, "accepted_renderer", None), "format", "") == "api":
+        return Response(body, status=status, headers=headers)
+    # Else the first renderer of the view would write it, which knows no problems where it is none of JSON.
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+    return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
 @csrf_exempt
 def unknown_path(request: HttpRequest, path: str) -> HttpResponse:
     """What stands under /api/ and is no route."""
-    body = problem(
-        404,
-        code="not_found",
-        detail="There is no such path. /api/docs lists them all.",
-        errors=[],
-        request_id=getattr(request, "request_id", None),
+    return _plain_problem(
+        request, 404, code="not_found", detail="There is no such path. /api/docs lists them all."
     )
-    return JsonResponse(body, status=404, content_type=CONTENT_TYPE)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """No route at all, which a path of the API can be by a line break in it."""
+    return unknown_path(request, request.path) if _is_api(request) else not_found_page(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before any view sees it, such as another host."""
+    if not _is_api(request):
+        return bad_request_page(request, exception)
+    _, code, detail = OTHER_PROBLEMS[SuspiciousOperation]
+    return _plain_problem(request, 400, code=code, detail=detail)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Our own fault, told without any of its details."""
-    if not request.path.startswith("/api/"):
+    if not _is_api(request):
         return server_error_page(request)
-    body = problem(
-        500,
-        code="server_error",
-        detail="Something went wrong here, not with your request. Report the requestId if it stays.",
-        errors=[],
-        request_id=getattr(request, "request_id", None),
-    )
-    return JsonResponse(body, status=500, content_type=CONTENT_TYPE)
+    detail = "Something went wrong here, not with your request. Report the requestId if it stays."
+    return _plain_problem(request, 500, code="server_error", detail=detail)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return f"{request.path}/".startswith("/api/")
+
+
+def _plain_problem(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
+    """A problem where no view of REST framework answers."""
+    request_id = getattr(request, "request_id", None)
+    body = problem(status, code=code, detail=detail, errors=[], request_id=request_id)
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
 
 
 def _describe(error: Exception) -> tuple[int, str, str, list[dict[str, str]]] | None:

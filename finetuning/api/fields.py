@@ -61,10 +61,19 @@ class NumberField(serializers.FloatField):
         return super().to_internal_value(data)
 
 
+class TimeField(serializers.DateTimeField):
+    """A moment; Python would also read the digits of other scripts."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, str) and not value.isascii():
+            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]")
+        return super().to_internal_value(value)
+
+
 @extend_schema_field(
     {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 )
-class DayOrTimeField(serializers.DateTimeField):
+class DayOrTimeField(TimeField):
     """A moment, or a day as `2026-01-31`: then `time_of_day` says which moment of it, in UTC, is meant."""
 
     def __init__(self, *, time_of_day: time, **kwargs: Any) -> None:
@@ -72,7 +81,7 @@ class DayOrTimeField(serializers.DateTimeField):
         super().__init__(**kwargs)
 
     def to_internal_value(self, value: Any) -> datetime:
-        if isinstance(value, str) and len(value) == len("2026-01-31"):
+        if isinstance(value, str) and value.isascii() and len(value) == len("2026-01-31"):
             try:
                 day = parse_date(value)
             except ValueError:

@@ -22,7 +22,7 @@ from finetuning.models import Organization, Role
 
 CHANGING_ACTIONS = ("update", "partial_update", "destroy")
 # What every list takes beside its filters.
-PAGE_PARAMETERS = ("cursor", "limit", "format")
+PAGE_PARAMETERS = ("cursor", "limit")
 
 
 class OrganizationViewSet(GenericViewSet[Any]):

@@ -1,19 +1,13 @@
 """A real browser. It is opened for each test: while one is open, this thread may not use the database."""
 
 import shutil
-import threading
 import time
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection
-from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
-from datasets import reading
-from datasets.models import Dataset
-from jobs import services
-from jobs.models import Job
+from tests.background import working
 from tests.browser.world import build_world
 
 
@@ -28,22 +22,8 @@ def provider_account(provider_account):
 def worker(transactional_db, sandbox, settings):
     """Does what workers and Beat do, in a thread, while the sandbox's time flies."""
     settings.POLL_INTERVAL_SECONDS = 0.2
-    stopped = threading.Event()
-    thread = threading.Thread(target=work, args=(sandbox.clock, stopped))
-    thread.start()
-    yield
-    stopped.set()
-    thread.join()
-
-
-def work(clock, stopped):
-    while not stopped.wait(0.1):
-        clock.advance(5)
-        for dataset in Dataset.with_deleted.due(timezone.now()):
-            reading.validate_dataset(dataset)
-        for job in Job.objects.due(timezone.now()):
-            services.advance_job(job)
-    connection.close()
+    with working(sandbox.clock, seconds=5):
+        yield
 
 
 @pytest.fixture

@@ -197,8 +197,14 @@ def test_says_which_parameter_is_wrong(api, path, parameter, code):
     assert "pointer" not in error
 
 
-def test_takes_what_every_list_takes(api):
-    assert api.get(f"{DATASETS}?limit=5&format=json").status_code == 200
+def test_takes_what_every_list_takes(api, organization):
+    DatasetFactory.create_batch(2, organization=organization)
+    first = api.get(f"{DATASETS}?limit=1").json()
+
+    second = api.get(f"{DATASETS}?limit=1&cursor={first['nextCursor']}").json()
+
+    assert [len(page["data"]) for page in (first, second)] == [1, 1]
+    assert first["data"] != second["data"]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +238,18 @@ def test_says_which_methods_there_are(api):
     answer = api.delete(DATASETS)
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/redoc", "/api/schema", DATASETS])
+@pytest.mark.parametrize(
+    ("method", "accepted", "status"),
+    [("get", "application/pdf", 406), ("delete", "text/plain", 406), ("put", "*/*", 405)],
+)
+def test_gives_errors_as_json_whatever_a_page_is_made_of(api, path, method, accepted, status):
+    answer = getattr(api, method)(path, HTTP_ACCEPT=accepted)
+
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
 
 
 def test_tells_nothing_of_its_own_faults(user, settings):
