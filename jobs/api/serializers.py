@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 from rest_framework import serializers
 
 from datasets.models import Dataset
@@ -72,6 +75,16 @@ class AutoIntegerField(AutoNumberField):
         if value != "auto" and not value.is_integer():
             self.fail("invalid")
         return value if value == "auto" else int(value)
+
+
+class AutoNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = AutoNumberField
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        kind = "integer" if isinstance(self.target, AutoIntegerField) else "number"
+        limits = {"minimum": self.target.min_value, "maximum": self.target.max_value}
+        return {"oneOf": [{"type": kind, **limits}, {"const": "auto"}]}
 
 
 class HyperparametersSerializer(StrictSerializer):
