@@ -26,6 +26,7 @@ from django.core.management import call_command
 from tests.bench.harness import ADDRESS, print_json, timed, web_server
 
 ROLES = ("viewer", "member", "owner")
+PHASES = "examples,coverage,fuzzing,stateful"
 EXAMPLES = 10
 MAX_RUNS = 1_000
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -35,32 +36,33 @@ DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000, help="in all, at least")
+    parser.add_argument("--phases", default=PHASES, help="of schemathesis; `coverage` takes the longest")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options = parser.parse_args()
     timed("migrate", lambda: call_command("migrate", verbosity=0))
     print(f"seed: {options.seed}", flush=True)
     with web_server() as port:
         share = options.cases / len(ROLES)
-        runs = {role: fuzz(role, port, cases=share, seed=options.seed) for role in ROLES}
+        runs = {role: fuzz(role, port, options, cases=share) for role in ROLES}
     cases = sum(run["cases"] for run in runs.values())
     failed = [role for role, run in runs.items() if run["failed"]]
     print_json({"cases": cases, "failed": failed, "seed": options.seed, "by_role": runs})
     sys.exit(bool(failed))
 
 
-def fuzz(role: str, port: int, *, cases: float, seed: int) -> dict[str, Any]:
+def fuzz(role: str, port: int, options: argparse.Namespace, *, cases: float) -> dict[str, Any]:
     """Runs of schemathesis as that role, each with the next seed, until it has sent so many cases or failed."""
     sent: Counter[str] = Counter()
     failed = False
     for number in range(MAX_RUNS):
-        run, failed = run_schemathesis(role, port, seed=seed + number)
+        run, failed = run_schemathesis(role, port, seed=options.seed + number, phases=options.phases)
         sent += run
         if failed or sent.total() >= cases:
             break
     return {"cases": sent.total(), "statuses": dict(sorted(sent.items())), "failed": failed}
 
 
-def run_schemathesis(role: str, port: int, *, seed: int) -> tuple[Counter[str], bool]:
+def run_schemathesis(role: str, port: int, *, seed: int, phases: str) -> tuple[Counter[str], bool]:
     """How often each status was answered, and whether a check failed."""
     with tempfile.NamedTemporaryFile("r") as counted:
         environment = {
@@ -77,7 +79,16 @@ def run_schemathesis(role: str, port: int, *, seed: int) -> tuple[Counter[str], 
             str(DESCRIPTION),
         ]
         command += ["--url", f"http://{ADDRESS}:{port}", "--seed", str(seed), "--max-examples", str(EXAMPLES)]
-        command += ["--checks", "all", "--generation-database", "none", "--warnings", "off"]
+        command += [
+            "--phases",
+            phases,
+            "--checks",
+            "all",
+            "--generation-database",
+            "none",
+            "--warnings",
+            "off",
+        ]
         finished = subprocess.run(command, env=os.environ | environment, check=False)
         return Counter(json.load(counted)), finished.returncode != 0
 
