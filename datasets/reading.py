@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import IO, Any, cast
+from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,8 +14,9 @@ from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
-from datasets.formats import BlankRow, Format, Reading, Row, UnreadableRow
-from datasets.formats.rows import read_rows
+from datasets.formats import BlankRow, Reading, Row, UnreadableRow
+from datasets.layouts import Plan
+from datasets.layouts.reading import read_examples
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
 from datasets.problems import Problem, Report
 from datasets.quality import private_data
@@ -35,8 +36,12 @@ class LeaseLost(Exception):
 
 @dataclass(kw_only=True)
 class Tally:
-    """What has been counted so far: examples + rejected + blank = lines."""
+    """What has been counted so far: examples + rejected + blank = lines.
 
+    `method` is that of the plan's layout, else of the first row.
+    """
+
+    plan: Plan
     report: Report = field(default_factory=Report)
     method: str = ""
     lines: int = 0
@@ -45,6 +50,9 @@ class Tally:
     blank: int = 0
     tokens: int = 0
     first_lines: dict[bytes, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.method = self.method or self.plan.method
 
 
 def validate_dataset(dataset: Dataset) -> None:
@@ -70,7 +78,7 @@ def _give_up(dataset: Dataset) -> None:
         code="not_read",
         message=f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept.",
     )
-    _finish(dataset, Tally(report=_report_of(problem)))
+    _finish(dataset, Tally(plan=dataset.plan, report=_report_of(problem)))
 
 
 def _report_of(problem: Problem) -> Report:
@@ -120,9 +128,9 @@ def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID])
     """Replace the stored examples and problems by those of the file, all or nothing."""
     dataset.examples.all().delete()
     dataset.problems.all().delete()
-    tally = Tally()
+    tally = Tally(plan=dataset.plan)
     batch: list[TrainingExample] = []
-    for row, tokens in _accepted(read_rows(copy, cast("Format", dataset.format)), tally):
+    for row, tokens in _accepted(read_examples(copy, tally.plan), tally):
         batch.append(_example(dataset, row, tokens, tally, conversation_ids.get(row.line)))
         if len(batch) == BATCH_SIZE:
             TrainingExample.objects.bulk_create(batch)
@@ -136,23 +144,29 @@ def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID])
 def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[tuple[Row, int]]:
     """Count everything that was read, keep its problems, and pass on the good rows with their tokens."""
     for reading in readings:
+        tokens, problems = judge(reading, tally)
+        for problem in problems:
+            tally.report.add(problem)
         if isinstance(reading, Problem):
-            tally.report.add(reading)
             continue
         tally.lines += 1
         if isinstance(reading, BlankRow):
             tally.blank += 1
-            tally.report.add(_blank_line(reading.line))
-            continue
-        tokens, problems = (
-            (0, [reading.problem]) if isinstance(reading, UnreadableRow) else _check(reading, tally)
-        )
-        for problem in problems:
-            tally.report.add(problem)
-        if isinstance(reading, Row) and not any(problem.is_error for problem in problems):
+        elif isinstance(reading, Row) and not any(problem.is_error for problem in problems):
             yield reading, tokens
         else:
             tally.rejected += 1
+
+
+def judge(reading: Reading, tally: Tally) -> tuple[int, list[Problem]]:
+    """The tokens of what was read, 0 where it is no example, and its problems; the previews ask here too."""
+    if isinstance(reading, Row):
+        return _check(reading, tally)
+    if isinstance(reading, Problem):
+        return 0, [reading]
+    if isinstance(reading, UnreadableRow):
+        return 0, [reading.problem]
+    return 0, [_blank_line(reading.line)]
 
 
 def _blank_line(line: int) -> Problem:
@@ -175,7 +189,7 @@ def _check(row: Row, tally: Tally) -> tuple[int, list[Problem]]:
         problems.append(_mixed_methods(row.line, tally.method))
     first_line = tally.first_lines.setdefault(digest(row.value), row.line)
     if first_line != row.line:
-        problems.append(_duplicate(row.line, first_line))
+        problems.append(_duplicate(row.line, tally.plan.place_in_words(first_line)))
     return tokens, problems
 
 
@@ -183,14 +197,14 @@ def _mixed_methods(line: int, method: str) -> Problem:
     return Problem(
         code="mixed_methods",
         line=line,
-        message=f"The rows before this one are for {method!r} training, this one is not.",
+        message=f"The dataset's rows are for {method!r} training, this one is not.",
         expected="Rows of one kind",
         fix="Put conversations and preference pairs into separate files.",
     )
 
 
-def _duplicate(line: int, first_line: int) -> Problem:
-    message = f"The same example stands on line {first_line}."
+def _duplicate(line: int, first_place: str) -> Problem:
+    message = f"The same example stands on {first_place}."
     return Problem(code="duplicate", severity="warning", line=line, message=message, fix="Keep one of them.")
 
 

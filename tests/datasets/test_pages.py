@@ -105,7 +105,7 @@ def test_a_script_is_led_on_by_a_header(member, organization):
     [
         ("training.jsonl", b"", "The file is empty"),
         ("training.jsonl", b"%PDF-1.7 ", "PDF"),
-        ("training.docx", b"some text", "must end in .jsonl, .json or .csv"),
+        ("training.docx", b"some text", "must end in .jsonl, .json, .csv or .parquet"),
     ],
 )
 def test_says_why_a_file_is_not_accepted_and_keeps_what_was_typed(member, name, content, words):

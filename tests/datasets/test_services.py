@@ -5,7 +5,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from datasets import reading, services
+from datasets import reading, services, uploads
 from datasets.models import Dataset
 from datasets.training_files import row_of, validation_positions, write_training_files
 from tests.factories import JobFactory
@@ -86,10 +86,10 @@ def test_too_few_examples_make_it_invalid(upload, content, code):
 @pytest.mark.parametrize(
     ("name", "content", "refusal"),
     [
-        ("a.jsonl", b"", services.FileNotAccepted),
-        ("a.txt", GOOD, services.FileNotAccepted),
-        ("a.jsonl", b"%PDF-1.7 ...", services.FileNotSupported),
-        ("a.jsonl", b"\x1f\x8b\x08\x00rest", services.FileNotSupported),
+        ("a.jsonl", b"", uploads.FileNotAccepted),
+        ("a.txt", GOOD, uploads.FileNotAccepted),
+        ("a.jsonl", b"%PDF-1.7 ...", uploads.FileNotSupported),
+        ("a.jsonl", b"\x1f\x8b\x08\x00rest", uploads.FileNotSupported),
     ],
 )
 def test_refuses_what_is_no_training_file(upload, name, content, refusal):
@@ -298,4 +298,4 @@ def test_refuses_to_delete_a_dataset_that_a_job_uses(upload, organization):
     ],
 )
 def test_cleans_file_names(given, kept):
-    assert services.clean_file_name(given) == kept
+    assert uploads.clean_file_name(given) == kept
