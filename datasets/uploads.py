@@ -128,14 +128,12 @@ def _sniffed(file: "UploadedFile[bytes]", *, declared: str, pointer: str) -> for
 
 def _layout_of(look: FirstLook, *, layout: str, columns: Columns) -> tuple[Layout, Columns]:
     """The layout and the columns that were chosen, else those that were found."""
-    if not columns and layout in ("", look.layout):
-        return look.layout, look.columns
     if not columns and layout != "columns":
-        return known_layout(layout), {}
+        return (known_layout(layout), {}) if layout else (look.layout, look.columns)
     if layout not in ("", "columns"):
         message = "Columns are mapped in the layout `columns` only. Leave one of the two out."
         raise MappingNotPossible(message, pointer="/layout")
-    chosen = columns or suggest(look.names)
+    chosen = columns or look.columns or suggest(look.names)
     missing = [name for name in chosen if look.names and name not in look.names]
     fault = f'The file has no column "{shown(missing[0])}".' if missing else mapping_fault(chosen)
     if fault:

@@ -105,18 +105,18 @@ def _page_context(form: DatasetForm) -> dict[str, Any]:
 @members_only
 def preview_file(request: OrganizationRequest) -> HttpResponse:
     """What the first rows of a file become. A script asks for that alone, and may send the beginning only."""
-    form = UploadForm(request.POST)
-    context = _page_context(form) | {"method": "upload"}
+    # Not bound: it is too early to say that a name is missing.
+    context = _page_context(UploadForm(initial=request.POST.dict())) | {"method": "upload"}
     try:
-        context |= _previewed(request, form)
+        context |= _previewed(request, UploadForm(request.POST).reading())
     except Refused as refusal:
         context["refusal"] = refusal.message
     template = "datasets/_preview.html" if request.htmx else "datasets/new.html"  # type: ignore[attr-defined]
     return render(request, template, context, status=422 if context.get("refusal") else 200)
 
 
-def _previewed(request: OrganizationRequest, form: UploadForm) -> dict[str, Any]:
-    files, asked = uploaded_files(request), form.reading()
+def _previewed(request: OrganizationRequest, asked: dict[str, Any]) -> dict[str, Any]:
+    files = uploaded_files(request)
     refusal = ""
     try:
         preview = previews.preview_upload(files, **asked)
