@@ -1,5 +1,6 @@
 """Reading a dataset's file: every line becomes an example or a problem, and the counts say so."""
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -88,8 +89,11 @@ def _report_of(problem: Problem) -> Report:
 
 
 def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
-    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line."""
-    if dataset.source == Dataset.Source.CONVERSATIONS and not dataset.file:
+    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line.
+
+    An import that was never read to its end is written anew: only examples know their conversations.
+    """
+    if dataset.source == Dataset.Source.CONVERSATIONS and dataset.validated_at is None:
         return _write_import(dataset, copy)
     with dataset.file.open("rb") as stored:
         shutil.copyfileobj(stored, copy)
@@ -98,17 +102,21 @@ def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
 
 
 def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
-    conversations = _conversations_of(dataset)
-    for conversation in conversations:
-        line = json.dumps({"messages": conversation.messages}, ensure_ascii=False)
-        copy.write(line.encode() + b"\n")
+    written: dict[int, UUID] = {}
+    for line, conversation in enumerate(_conversations_of(dataset), start=1):
+        row = json.dumps({"messages": conversation.messages}, ensure_ascii=False)
+        copy.write(row.encode() + b"\n")
+        written[line] = conversation.pk
     size = copy.tell()
     copy.seek(0)
-    dataset.store_file(File(copy, name="conversations.jsonl"), size=size)
-    return {line: conversation.pk for line, conversation in enumerate(conversations, start=1)}
+    if hashlib.file_digest(copy, "sha256").hexdigest() != dataset.sha256:  # type: ignore[arg-type]
+        copy.seek(0)
+        dataset.file.delete(save=False)
+        dataset.store_file(File(copy, name="conversations.jsonl"), size=size)
+    return written
 
 
-def _conversations_of(dataset: Dataset) -> list[Conversation]:
+def _conversations_of(dataset: Dataset) -> Iterator[Conversation]:
     """The newest conversations that match the dataset's filters, the oldest of them first."""
     filters: dict[str, Any] = dataset.source_filters or {}
     start, end = filters.get("startDate"), filters.get("endDate")
@@ -121,7 +129,9 @@ def _conversations_of(dataset: Dataset) -> list[Conversation]:
     if dataset.workspace_id:
         matching = matching.filter(workspace=dataset.workspace_id)
     newest = matching.filter(created_at__lte=dataset.created_at).order_by("-occurred_at", "-id")
-    return list(newest[: filters.get("maxExamples") or MAX_IMPORTED])[::-1]
+    chosen = newest.values("pk")[: filters.get("maxExamples") or MAX_IMPORTED]
+    found = dataset.organization.conversations.filter(pk__in=chosen).order_by("occurred_at", "id")
+    yield from found.iterator(chunk_size=BATCH_SIZE)
 
 
 def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> None:

@@ -28,6 +28,7 @@ CARDS_PER_PAGE = 20
 EXAMPLES_PER_PAGE = 20
 PROBLEMS_PER_PAGE = 100
 FIRST_PROBLEMS = 5
+PREVIEWED_ROWS = 5
 SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
 FILTER_LABELS = {
     "agentId": "Agent",
@@ -119,10 +120,10 @@ def _previewed(request: OrganizationRequest, asked: dict[str, Any]) -> dict[str,
     files = uploaded_files(request)
     refusal = ""
     try:
-        preview = previews.preview_upload(files, **asked)
+        preview = previews.preview_upload(files, limit=PREVIEWED_ROWS, **asked)
     except MappingNotPossible as fault:
         # The columns are shown all the same, so that they can be chosen better.
-        refusal, preview = fault.message, previews.preview_upload(files)
+        refusal, preview = fault.message, previews.preview_upload(files, limit=PREVIEWED_ROWS)
     if "cut" in request.POST:
         preview.drop_cut_row()
     chosen = asked["column_mapping"] or preview.column_mapping
