@@ -25,7 +25,8 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
     list_select_related = ("organization",)
     actions = ("validate_again", "restore")
     fields = (
-        *("organization", "workspace", "name", "description", "status", "method", "format", "source"),
+        *("organization", "workspace", "name", "description", "status", "method", "format", "layout"),
+        *("column_mapping", "parts", "source"),
         *("source_filters", "file_name", "file_size_bytes", "sha256", "total_examples", "total_tokens"),
         *("total_lines", "rejected_lines", "blank_lines", "problem_counts", "attempts", "next_check_at"),
         *("validated_at", "created_by", "created_at", "updated_at", "deleted_at"),

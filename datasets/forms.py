@@ -4,7 +4,9 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
+from datasets.layouts import LAYOUTS
 from finetuning.errors import Refused
 
 
@@ -34,9 +36,33 @@ class DatasetForm(forms.Form):
 class UploadForm(DatasetForm):
     # Whether it is there, and not too large, is checked where the API checks it too.
     file = forms.FileField(required=False)
+    layout = forms.ChoiceField(
+        choices=[("", "Found out from the first rows"), *LAYOUTS.items()],
+        required=False,
+        help_text="How the rows say what is trained.",
+    )
 
     def columns(self) -> dict[str, Any]:
-        return {"name": self.cleaned_data["name"], "description": self.cleaned_data["description"]}
+        given = {"name": self.cleaned_data["name"], "description": self.cleaned_data["description"]}
+        return given | self.reading()
+
+    def reading(self) -> dict[str, Any]:
+        """How the file is to be read, also of a form that is not filled in yet."""
+        layout = self.data.get("layout", "")
+        layout = layout if layout in LAYOUTS else ""
+        return {"layout": layout, "column_mapping": self._mapping() if layout in ("", "columns") else {}}
+
+    def _mapping(self) -> dict[str, str]:
+        """What was chosen for each column in the preview, which has a pair of fields for each."""
+        if not isinstance(self.data, QueryDict):
+            return {}
+        pairs = zip(self.data.getlist("column"), self.data.getlist("target"), strict=False)
+        return {name: target for name, target in pairs if target}
+
+    def add_refusal(self, refusal: Refused) -> None:
+        """The files and the columns have no fields of their own in this form."""
+        pointer = "/file" if refusal.pointer.startswith("/files") else refusal.pointer
+        super().add_refusal(type(refusal)(refusal.message, pointer=pointer))
 
 
 class ImportForm(DatasetForm):

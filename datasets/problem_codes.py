@@ -24,10 +24,12 @@ FILE: Mapping[str, Kind] = {
     "bom": Kind("warning", "The file starts with a byte order mark, which is left out."),
     "not_jsonl": Kind("error", "The file is one JSON array but named JSON Lines."),
     "not_array": Kind("error", "The file is named JSON but holds no array."),
+    "parquet": Kind("error", "The Parquet file is damaged, or written in a way that is not read."),
+    "unpacked_size": Kind("error", "Parquet: the rows are together larger than 1 GB of text."),
     "too_many_rows": Kind("error", "There are more than 1,000,000 rows."),
     "no_examples": Kind("error", "No row can be trained on."),
     "min_examples": Kind("error", "There are fewer than 10 examples."),
-    "mixed_methods": Kind("error", "The row is for another training method than those before it."),
+    "mixed_methods": Kind("error", "The row is for another training method than the dataset."),
 }
 
 READING: Mapping[str, Kind] = {
@@ -41,11 +43,12 @@ READING: Mapping[str, Kind] = {
     "number": Kind("error", "A number has more than 400 digits."),
     "depth": Kind("error", "Values are nested more than 32 deep."),
     "dialect": Kind("error", "CSV: the columns are not separated by commas."),
-    "header": Kind("error", "CSV: a column is missing or occurs twice."),
+    "header": Kind("error", "A table: a column is missing or occurs twice."),
     "columns": Kind("error", "CSV: the row has more or fewer columns than the header."),
     "csv_quote": Kind("error", "CSV: the quotes do not fit together."),
     "field_size": Kind("error", "CSV: a field is longer than 131,072 characters."),
-    "unused_column": Kind("warning", "A column is not used."),
+    "unused_column": Kind("warning", "A column or a field is not used; said once for each."),
+    "layout": Kind("error", "The row does not have the fields of the dataset's layout."),
 }
 
 ROW: Mapping[str, Kind] = {

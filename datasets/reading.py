@@ -1,12 +1,13 @@
 """Reading a dataset's file: every line becomes an example or a problem, and the counts say so."""
 
+import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import IO, Any, cast
+from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,8 +15,9 @@ from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
-from datasets.formats import BlankRow, Format, Reading, Row, UnreadableRow
-from datasets.formats.rows import read_rows
+from datasets.formats import BlankRow, Reading, Row, UnreadableRow
+from datasets.layouts import Plan
+from datasets.layouts.reading import read_examples
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
 from datasets.problems import Problem, Report
 from datasets.quality import private_data
@@ -35,8 +37,12 @@ class LeaseLost(Exception):
 
 @dataclass(kw_only=True)
 class Tally:
-    """What has been counted so far: examples + rejected + blank = lines."""
+    """What has been counted so far: examples + rejected + blank = lines.
 
+    `method` is that of the plan's layout, else of the first row.
+    """
+
+    plan: Plan
     report: Report = field(default_factory=Report)
     method: str = ""
     lines: int = 0
@@ -45,6 +51,9 @@ class Tally:
     blank: int = 0
     tokens: int = 0
     first_lines: dict[bytes, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.method = self.method or self.plan.method
 
 
 def validate_dataset(dataset: Dataset) -> None:
@@ -70,7 +79,7 @@ def _give_up(dataset: Dataset) -> None:
         code="not_read",
         message=f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept.",
     )
-    _finish(dataset, Tally(report=_report_of(problem)))
+    _finish(dataset, Tally(plan=dataset.plan, report=_report_of(problem)))
 
 
 def _report_of(problem: Problem) -> Report:
@@ -80,8 +89,11 @@ def _report_of(problem: Problem) -> Report:
 
 
 def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
-    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line."""
-    if dataset.source == Dataset.Source.CONVERSATIONS and not dataset.file:
+    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line.
+
+    An import that was never read to its end is written anew: only examples know their conversations.
+    """
+    if dataset.source == Dataset.Source.CONVERSATIONS and dataset.validated_at is None:
         return _write_import(dataset, copy)
     with dataset.file.open("rb") as stored:
         shutil.copyfileobj(stored, copy)
@@ -90,17 +102,21 @@ def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
 
 
 def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
-    conversations = _conversations_of(dataset)
-    for conversation in conversations:
-        line = json.dumps({"messages": conversation.messages}, ensure_ascii=False)
-        copy.write(line.encode() + b"\n")
+    written: dict[int, UUID] = {}
+    for line, conversation in enumerate(_conversations_of(dataset), start=1):
+        row = json.dumps({"messages": conversation.messages}, ensure_ascii=False)
+        copy.write(row.encode() + b"\n")
+        written[line] = conversation.pk
     size = copy.tell()
     copy.seek(0)
-    dataset.store_file(File(copy, name="conversations.jsonl"), size=size)
-    return {line: conversation.pk for line, conversation in enumerate(conversations, start=1)}
+    if hashlib.file_digest(copy, "sha256").hexdigest() != dataset.sha256:  # type: ignore[arg-type]
+        copy.seek(0)
+        dataset.file.delete(save=False)
+        dataset.store_file(File(copy, name="conversations.jsonl"), size=size)
+    return written
 
 
-def _conversations_of(dataset: Dataset) -> list[Conversation]:
+def _conversations_of(dataset: Dataset) -> Iterator[Conversation]:
     """The newest conversations that match the dataset's filters, the oldest of them first."""
     filters: dict[str, Any] = dataset.source_filters or {}
     start, end = filters.get("startDate"), filters.get("endDate")
@@ -113,16 +129,18 @@ def _conversations_of(dataset: Dataset) -> list[Conversation]:
     if dataset.workspace_id:
         matching = matching.filter(workspace=dataset.workspace_id)
     newest = matching.filter(created_at__lte=dataset.created_at).order_by("-occurred_at", "-id")
-    return list(newest[: filters.get("maxExamples") or MAX_IMPORTED])[::-1]
+    chosen = newest.values("pk")[: filters.get("maxExamples") or MAX_IMPORTED]
+    found = dataset.organization.conversations.filter(pk__in=chosen).order_by("occurred_at", "id")
+    yield from found.iterator(chunk_size=BATCH_SIZE)
 
 
 def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> None:
     """Replace the stored examples and problems by those of the file, all or nothing."""
     dataset.examples.all().delete()
     dataset.problems.all().delete()
-    tally = Tally()
+    tally = Tally(plan=dataset.plan)
     batch: list[TrainingExample] = []
-    for row, tokens in _accepted(read_rows(copy, cast("Format", dataset.format)), tally):
+    for row, tokens in _accepted(read_examples(copy, tally.plan), tally):
         batch.append(_example(dataset, row, tokens, tally, conversation_ids.get(row.line)))
         if len(batch) == BATCH_SIZE:
             TrainingExample.objects.bulk_create(batch)
@@ -136,23 +154,29 @@ def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID])
 def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[tuple[Row, int]]:
     """Count everything that was read, keep its problems, and pass on the good rows with their tokens."""
     for reading in readings:
+        tokens, problems = judge(reading, tally)
+        for problem in problems:
+            tally.report.add(problem)
         if isinstance(reading, Problem):
-            tally.report.add(reading)
             continue
         tally.lines += 1
         if isinstance(reading, BlankRow):
             tally.blank += 1
-            tally.report.add(_blank_line(reading.line))
-            continue
-        tokens, problems = (
-            (0, [reading.problem]) if isinstance(reading, UnreadableRow) else _check(reading, tally)
-        )
-        for problem in problems:
-            tally.report.add(problem)
-        if isinstance(reading, Row) and not any(problem.is_error for problem in problems):
+        elif isinstance(reading, Row) and not any(problem.is_error for problem in problems):
             yield reading, tokens
         else:
             tally.rejected += 1
+
+
+def judge(reading: Reading, tally: Tally) -> tuple[int, list[Problem]]:
+    """The tokens of what was read, 0 where it is no example, and its problems; the previews ask here too."""
+    if isinstance(reading, Row):
+        return _check(reading, tally)
+    if isinstance(reading, Problem):
+        return 0, [reading]
+    if isinstance(reading, UnreadableRow):
+        return 0, [reading.problem]
+    return 0, [_blank_line(reading.line)]
 
 
 def _blank_line(line: int) -> Problem:
@@ -175,7 +199,7 @@ def _check(row: Row, tally: Tally) -> tuple[int, list[Problem]]:
         problems.append(_mixed_methods(row.line, tally.method))
     first_line = tally.first_lines.setdefault(digest(row.value), row.line)
     if first_line != row.line:
-        problems.append(_duplicate(row.line, first_line))
+        problems.append(_duplicate(row.line, tally.plan.place_in_words(first_line)))
     return tokens, problems
 
 
@@ -183,14 +207,14 @@ def _mixed_methods(line: int, method: str) -> Problem:
     return Problem(
         code="mixed_methods",
         line=line,
-        message=f"The rows before this one are for {method!r} training, this one is not.",
+        message=f"The dataset's rows are for {method!r} training, this one is not.",
         expected="Rows of one kind",
         fix="Put conversations and preference pairs into separate files.",
     )
 
 
-def _duplicate(line: int, first_line: int) -> Problem:
-    message = f"The same example stands on line {first_line}."
+def _duplicate(line: int, first_place: str) -> Problem:
+    message = f"The same example stands on {first_place}."
     return Problem(code="duplicate", severity="warning", line=line, message=message, fix="Keep one of them.")
 
 

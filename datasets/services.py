@@ -1,11 +1,9 @@
 """What can be done with training data."""
 
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
@@ -13,9 +11,10 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
-from datasets import formats, reading, tasks
+from datasets import reading, tasks, uploads
+from datasets.layouts import Columns
 from datasets.models import Dataset
-from finetuning.errors import Conflict, Invalid, TooMany, Unsupported
+from finetuning.errors import Conflict, Invalid, TooMany
 from finetuning.ids import uuid7
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
@@ -23,16 +22,6 @@ from finetuning.queueing import queue_on_commit
 from finetuning.uploads import scan_upload
 
 READ_AT_ONCE_BYTES = 5 * 1024 * 1024
-SNIFFED_BYTES = 64 * 1024
-FILE_NAME_LENGTH = 150
-
-
-class FileNotAccepted(Invalid):
-    code = "file_not_accepted"
-
-
-class FileNotSupported(Unsupported):
-    code = "file_not_supported"
 
 
 class DatasetInUse(Conflict):
@@ -53,18 +42,6 @@ def upload_allowance(organization: Organization) -> Allowance:
     return hourly_allowance(made, limit=settings.UPLOADS_PER_HOUR, now=timezone.now())
 
 
-def clean_file_name(name: str) -> str:
-    """The last part of a path in either spelling, without control and direction characters, cut to 150."""
-    base = PurePosixPath(name.replace("\\", "/")).name
-    shown = "".join(c for c in base if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
-    stem, dot, suffix = shown.rpartition(".")
-    return (
-        f"{stem[: FILE_NAME_LENGTH - len(suffix) - 1]}{dot}{suffix}"
-        if len(shown) > FILE_NAME_LENGTH
-        else shown
-    )
-
-
 def upload_dataset(organization: Organization, **upload: Any) -> Dataset:
     """Store a file and have it read in a worker. `upload` is what `stored_upload` takes; raises the same and
     TooManyUploads.
@@ -79,50 +56,44 @@ def stored_upload(
     *,
     by: User,
     file: "UploadedFile[bytes]",
+    more_files: "Sequence[UploadedFile[bytes]]" = (),
     name: str,
     format: str = "",
+    layout: str = "",
+    column_mapping: Columns | None = None,
     description: str = "",
     workspace: Workspace | None = None,
     source: str = Dataset.Source.UPLOAD,
 ) -> Iterator[Dataset]:
     """A dataset for `accept_dataset`, its file in the storage; without that the file is removed at the end.
 
-    `format` is empty to find it out from the file. Raises FileNotAccepted (empty, wrong name),
-    FileNotSupported (an archive, a picture, a program), FileInfected or TooManyUploads.
+    `format`, `layout` and `column_mapping` are empty to find them out from the file. Raises what
+    `uploads.taken_in` raises, FileInfected or TooManyUploads.
     """
-    file_name = clean_file_name(file.name or "")
-    found_format = _format_of(file, file_name=file_name, declared=format)
-    scan_upload(file)
-    # Exact only when it is asked again under the lock, but this time before the file is stored for nothing.
-    _check_allowance(organization)
-    dataset = Dataset(
-        id=uuid7(),
-        organization=organization,
-        workspace=workspace,
-        created_by=by,
-        name=name,
-        description=description,
-        file_name=file_name,
-        format=found_format,
-        source=source,
-    )
-    dataset.store_file(file, size=file.size or 0)
+    files = [file, *more_files]
+    with uploads.taken_in(files, format=format, layout=layout, columns=column_mapping) as intake:
+        for one in files:
+            scan_upload(one)
+        # Exact only when it is asked again under the lock, but this time before a file is stored for nothing.
+        _check_allowance(organization)
+        dataset = Dataset(
+            id=uuid7(),
+            organization=organization,
+            workspace=workspace,
+            created_by=by,
+            name=name,
+            description=description,
+            file_name=intake.file_name,
+            source=source,
+            **uploads.columns_of(intake.plan),
+        )
+        dataset.store_file(intake.content, size=intake.size)
     try:
         yield dataset
     finally:
         # Asked anew: a commit whose answer got lost may have made the row all the same.
         if not Dataset.with_deleted.filter(pk=dataset.pk).exists():
             dataset.file.delete(save=False)
-
-
-def _format_of(file: "UploadedFile[bytes]", *, file_name: str, declared: str) -> str:
-    head = file.read(SNIFFED_BYTES)
-    file.seek(0)
-    try:
-        return formats.sniff(head, file_name=file_name, declared=declared or None)
-    except formats.UnsupportedFile as refusal:
-        kind = FileNotSupported if refusal.code in formats.NOT_TEXT_CODES else FileNotAccepted
-        raise kind(str(refusal), pointer="/file") from refusal
 
 
 @transaction.atomic
@@ -183,6 +154,7 @@ def import_conversations(
         name=name,
         description=description,
         format=Dataset.Format.JSONL,
+        layout="chat",
         source=Dataset.Source.CONVERSATIONS,
         source_filters=_as_posted(**filters, max_examples=max_examples),
     )

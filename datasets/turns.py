@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from datasets.models import TrainingExample
+from datasets.models import Dataset, DatasetProblem, TrainingExample
+from datasets.previews import PreviewedRow
+from datasets.reading import split_row
+from finetuning.strict_json import shown
 
 # A page shows twenty examples, and a single message may have megabytes.
 SHOWN_CHARACTERS = 4_000
@@ -29,7 +32,7 @@ class Example:
     """An example cut down to what a page shows. `number` counts from 1."""
 
     number: int
-    line: int
+    place: str
     token_count: int
     tools: list[str]
     turns: list[Turn]
@@ -41,11 +44,43 @@ def shown_example(example: TrainingExample) -> Example:
     turns = [_turn(message) for message in example.messages[:SHOWN_TURNS]]
     return Example(
         number=example.position + 1,
-        line=example.line,
+        place=example.place,
         token_count=example.token_count,
         tools=list(_tool_names(example.attributes)),
         turns=[*turns, *_answers(example.attributes)],
         hidden_turns=max(0, len(example.messages) - SHOWN_TURNS),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownRow:
+    """A row of a preview: the conversation that it becomes, or what stands in it, and its problems."""
+
+    place: str
+    accepted: bool
+    token_count: int
+    turns: list[Turn]
+    text: str
+    problems: list[DatasetProblem]
+
+
+def shown_row(row: PreviewedRow) -> ShownRow:
+    """The row of a preview, cut down to what a page shows."""
+    example = shown_example(_example(row.row)) if row.accepted and isinstance(row.row, dict) else None
+    return ShownRow(
+        place=f"line {row.line:,}",
+        accepted=row.accepted,
+        token_count=row.token_count,
+        turns=example.turns if example else [],
+        text="" if example or row.row is None else shown(row.row, length=SHOWN_CHARACTERS),
+        problems=row.problems,
+    )
+
+
+def _example(row: dict[str, Any]) -> TrainingExample:
+    messages, attributes = split_row(row)
+    return TrainingExample(
+        dataset=Dataset(), position=0, line=0, token_count=0, messages=messages, attributes=attributes
     )
 
 

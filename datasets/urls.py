@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.list_datasets, name="list"),
     path("cards", views.list_datasets, {"template": "datasets/_list.html"}, name="cards"),
     path("new", views.new_dataset, name="new"),
+    path("new/preview", views.preview_file, name="preview"),
     path("sample", views.download_sample, name="sample"),
     path("<uuid:dataset_id>", views.show_dataset, name="detail"),
     path(

@@ -13,19 +13,22 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from datasets import services
+from datasets import previews, services
 from datasets.forms import DatasetForm, ImportForm, UploadForm
+from datasets.layouts import TARGETS
 from datasets.models import Dataset, DatasetProblem
-from datasets.turns import shown_example
+from datasets.turns import shown_example, shown_row
+from datasets.uploads import MappingNotPossible
 from finetuning.errors import Refused
 from finetuning.pages import page_of
 from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
-from finetuning.uploads import uploaded_file
+from finetuning.uploads import uploaded_files
 
 CARDS_PER_PAGE = 20
 EXAMPLES_PER_PAGE = 20
 PROBLEMS_PER_PAGE = 100
 FIRST_PROBLEMS = 5
+PREVIEWED_ROWS = 5
 SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
 FILTER_LABELS = {
     "agentId": "Agent",
@@ -67,9 +70,11 @@ def new_dataset(request: OrganizationRequest) -> HttpResponse:
 
 def _upload(request: OrganizationRequest, form: DatasetForm) -> Dataset | None:
     try:
-        file = uploaded_file(request)
+        file, *more = uploaded_files(request)
         if form.is_valid():
-            return services.upload_dataset(request.organization, by=request.user, file=file, **form.columns())
+            return services.upload_dataset(
+                request.organization, by=request.user, file=file, more_files=more, **form.columns()
+            )
     except Refused as refusal:
         form.add_refusal(refusal)
     return None
@@ -85,14 +90,51 @@ def _import(request: OrganizationRequest, form: DatasetForm) -> Dataset | None:
 
 def _new(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
     is_import = isinstance(form, ImportForm)
-    context = {
-        "form": form,
+    context = _page_context(form) | {
         "method": "import" if is_import else "upload",
-        "max_bytes": settings.UPLOAD_MAX_BYTES,
         "conversations": request.organization.conversations.total() if is_import else None,
     }
     refused = 413 if getattr(request, "upload_too_large", False) else 422
     return render(request, "datasets/new.html", context, status=refused if form.errors else 200)
+
+
+def _page_context(form: DatasetForm) -> dict[str, Any]:
+    return {"form": form, "max_bytes": settings.UPLOAD_MAX_BYTES}
+
+
+@require_POST
+@members_only
+def preview_file(request: OrganizationRequest) -> HttpResponse:
+    """What the first rows of a file become. A script asks for that alone, and may send the beginning only."""
+    # Not bound: it is too early to say that a name is missing.
+    context = _page_context(UploadForm(initial=request.POST.dict())) | {"method": "upload"}
+    try:
+        context |= _previewed(request, UploadForm(request.POST).reading())
+    except Refused as refusal:
+        context["refusal"] = refusal.message
+    template = "datasets/_preview.html" if request.htmx else "datasets/new.html"  # type: ignore[attr-defined]
+    return render(request, template, context, status=422 if context.get("refusal") else 200)
+
+
+def _previewed(request: OrganizationRequest, asked: dict[str, Any]) -> dict[str, Any]:
+    files = uploaded_files(request)
+    refusal = ""
+    try:
+        preview = previews.preview_upload(files, limit=PREVIEWED_ROWS, **asked)
+    except MappingNotPossible as fault:
+        # The columns are shown all the same, so that they can be chosen better.
+        refusal, preview = fault.message, previews.preview_upload(files, limit=PREVIEWED_ROWS)
+    if "cut" in request.POST:
+        preview.drop_cut_row()
+    chosen = asked["column_mapping"] or preview.column_mapping
+    is_mapped = asked["column_mapping"] or preview.layout == "columns"
+    return {
+        "preview": preview,
+        "refusal": refusal,
+        "rows": [shown_row(row) for row in preview.rows],
+        "columns": [(name, chosen.get(name, "")) for name in preview.columns if is_mapped],
+        "targets": TARGETS.items(),
+    }
 
 
 def _added(request: OrganizationRequest, dataset: Dataset) -> HttpResponse:

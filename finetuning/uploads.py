@@ -38,17 +38,18 @@ class CappedUploadHandler(TemporaryFileUploadHandler):
         super().receive_data_chunk(raw_data, start)
 
 
-def uploaded_file(request: HttpRequest) -> "UploadedFile[bytes]":
-    """The one file of the form field `file`. Raises UploadTooLarge or FileMissing."""
-    files = request.FILES.getlist("file")
+def uploaded_files(request: HttpRequest) -> "list[UploadedFile[bytes]]":
+    """The one file of the form field `file`, or all of `files`. Raises UploadTooLarge or FileMissing."""
+    single, several = request.FILES.getlist("file"), request.FILES.getlist("files")
     if getattr(request, "upload_too_large", False):
         limit = settings.UPLOAD_MAX_BYTES // (1024 * 1024)
         raise UploadTooLarge(
             f"The file is larger than {limit} MB. Split it, or remove examples.", pointer="/file"
         )
-    if len(files) != 1:
-        raise FileMissing("Send exactly one file in the form field `file`.", pointer="/file")
-    return files[0]
+    if len(single) != (not several):
+        message = "Send exactly one file in the form field `file`, or all of several in `files`."
+        raise FileMissing(message, pointer="/file")
+    return single or several
 
 
 def scan_upload(file: "UploadedFile[bytes]") -> None:

@@ -30,7 +30,10 @@ DATASET: dict[str, Any] = {
     "fileName": "support-answers.jsonl",
     "fileSizeBytes": 184320,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "files": [{"name": "support-answers.jsonl", "sizeBytes": 184320, "firstLine": 1}],
     "format": "jsonl",
+    "layout": "chat",
+    "columnMapping": {},
     "source": "upload",
     "sourceFilters": None,
     "status": "valid",
@@ -66,6 +69,8 @@ PROBLEM = {
     "code": "duplicate",
     "severity": "warning",
     "line": 7,
+    "file": "",
+    "fileLine": 7,
     "pointer": "",
     "message": "The same example stands on line 3.",
     "found": "",
@@ -73,6 +78,23 @@ PROBLEM = {
     "fix": "Keep one of them.",
 }
 EXAMPLE = {"position": 6, "messages": MESSAGES, "tokenCount": 31, "problems": [PROBLEM]}
+PREVIEW = {
+    "format": "csv",
+    "layout": "columns",
+    "columns": ["question", "answer"],
+    "columnMapping": {"question": "user", "answer": "assistant"},
+    "complete": False,
+    "rows": [
+        {
+            "line": 2,
+            "accepted": True,
+            "row": {"messages": MESSAGES},
+            "tokenCount": 31,
+            "problems": [],
+        }
+    ],
+    "problems": [],
+}
 RECORD = {
     "externalId": "talk-4711",
     "agentId": "support-desk",

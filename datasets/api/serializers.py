@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from datasets.api import examples
+from datasets.layouts import LAYOUTS, TARGETS
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
 from finetuning.api.examples import example
 from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField, TimeField
@@ -18,6 +19,23 @@ from finetuning.api.serializers import (
     QuerySerializer,
     Serializer,
 )
+from finetuning.strict_json import StrictJSONError, loads
+
+
+@extend_schema_field({"type": "string", "example": '{"question": "user", "answer": "assistant"}'})
+class ColumnMappingField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON object as text, as a form has only text: what each column is."""
+
+    default_error_messages = {"invalid": "Give a JSON object: the name of each column and what it is."}
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        try:
+            value = loads(data.encode()) if isinstance(data, str) else None
+        except StrictJSONError:
+            value = None
+        if not isinstance(value, dict) or not all(isinstance(target, str) for target in value.values()):
+            self.fail("invalid")
+        return value
 
 
 class DatasetFilters(QuerySerializer):
@@ -29,14 +47,40 @@ class ExampleFilters(QuerySerializer):
     problem = serializers.CharField(max_length=40, required=False, help_text="Code of a problem.")
 
 
-@example(examples.UPLOAD)
-class UploadSerializer(NameAndDescriptionSerializer):
+class FilesSerializer(Serializer):
+    """Which files are sent, and how they are to be read."""
+
     file = serializers.FileField(
-        help_text="JSONL, CSV or a JSON array; at most 100 MB.", allow_empty_file=True
+        help_text="JSONL, CSV, Parquet or a JSON array; at most 100 MB.",
+        allow_empty_file=True,
+        required=False,
+    )
+    files = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True),
+        required=False,
+        help_text="Several files of one format instead of `file`, at most 100 MB together.",
     )
     format = serializers.ChoiceField(
         choices=Dataset.Format.choices, required=False, help_text="Found out from the file when left out."
     )
+    layout = serializers.ChoiceField(
+        choices=list(LAYOUTS.items()),
+        required=False,
+        help_text="How rows say what is trained. Found out from the first rows when left out.",
+    )
+    column_mapping = ColumnMappingField(
+        required=False,
+        help_text="For the layout `columns`, a JSON object: what each column is, one of "
+        f"{', '.join(f'`{target}`' for target in TARGETS)}. Suggested from the names when left out.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The files themselves come from the request, where their size has been watched."""
+        return {name: value for name, value in attrs.items() if name not in ("file", "files")}
+
+
+@example(examples.UPLOAD)
+class UploadSerializer(FilesSerializer, NameAndDescriptionSerializer):
     workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
 
 
@@ -50,6 +94,14 @@ class ImportSerializer(NameAndDescriptionSerializer):
     max_examples = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
 
 
+class UploadedFileSerializer(Serializer):
+    """One of the files of a dataset. Lines are counted through all of them, from `firstLine` on."""
+
+    name = serializers.CharField()
+    size_bytes = serializers.IntegerField(source="size")
+    first_line = serializers.IntegerField()
+
+
 @example(examples.DATASET)
 class DatasetSerializer(ModelSerializer):
     organization_id = serializers.UUIDField(read_only=True)
@@ -57,13 +109,28 @@ class DatasetSerializer(ModelSerializer):
     validated = serializers.BooleanField(read_only=True)
     source_filters = serializers.DictField(read_only=True, allow_null=True)
     creator = PersonSerializer(source="created_by", read_only=True, allow_null=True)
-    validation_errors = serializers.ListField(child=serializers.DictField(), read_only=True)
+    files = UploadedFileSerializer(many=True, read_only=True)
+    column_mapping = serializers.DictField(child=serializers.CharField(), read_only=True)
+    validation_errors = serializers.ListField(
+        source="placed_errors", child=serializers.DictField(), read_only=True
+    )
 
     class Meta:
         model = Dataset
         fields = (
             *("id", "organization_id", "workspace_id", "name", "description", "file_name", "file_size_bytes"),
-            *("sha256", "format", "source", "source_filters", "status", "validated", "validation_errors"),
+            *(
+                "sha256",
+                "files",
+                "format",
+                "layout",
+                "column_mapping",
+                "source",
+                "source_filters",
+                "status",
+                "validated",
+                "validation_errors",
+            ),
             *("total_examples", "total_tokens", "creator", "created_at", "updated_at"),
         )
         read_only_fields = fields
@@ -111,9 +178,17 @@ class ValidationSerializer(Serializer):
 
 
 class ProblemSerializer(ModelSerializer):
+    """`file` and `fileLine` say the place in one of several files; `line` is counted through all of them."""
+
+    file = serializers.CharField(read_only=True)
+    file_line = serializers.IntegerField(read_only=True, allow_null=True)
+
     class Meta:
         model = DatasetProblem
-        fields = ("code", "severity", "line", "pointer", "message", "found", "expected", "fix")
+        fields = (
+            *("code", "severity", "line", "file", "file_line", "pointer", "message", "found", "expected"),
+            "fix",
+        )
         read_only_fields = fields
 
 
@@ -133,6 +208,29 @@ class ExampleSerializer(ModelSerializer):
     def problems_of_line(self, example: TrainingExample) -> Any:
         problems = self.context["problems_by_line"].get(example.line, [])
         return ProblemSerializer(problems, many=True).data
+
+
+class PreviewedRowSerializer(Serializer):
+    """`row` is what would be trained, in the vendor's shape; null where the row could not be read."""
+
+    line = serializers.IntegerField()
+    accepted = serializers.BooleanField()
+    row = serializers.JSONField(allow_null=True)
+    token_count = serializers.IntegerField()
+    problems = ProblemSerializer(many=True)
+
+
+@example(examples.PREVIEW)
+class PreviewSerializer(Serializer):
+    """`complete` says whether these are all rows of the file."""
+
+    format = serializers.ChoiceField(choices=Dataset.Format.choices)
+    layout = serializers.ChoiceField(choices=list(LAYOUTS.items()))
+    columns = serializers.ListField(child=serializers.CharField())
+    column_mapping = serializers.DictField(child=serializers.CharField())
+    complete = serializers.BooleanField()
+    rows = PreviewedRowSerializer(many=True)
+    problems = ProblemSerializer(many=True)
 
 
 class ConversationFilters(QuerySerializer):

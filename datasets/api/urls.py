@@ -1,11 +1,12 @@
 from rest_framework.routers import SimpleRouter
 
-from datasets.api.views import ConversationViewSet, DatasetViewSet
+from datasets.api.views import ConversationViewSet, DatasetViewSet, PreviewViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("datasets", DatasetViewSet, basename="dataset")
 urlpatterns = router.urls
 
-# Conversations are no part of fine-tuning itself, so they have a prefix of their own.
+# These are none of the operations of fine-tuning itself, so they have prefixes of their own.
 conversation_router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 conversation_router.register("conversations", ConversationViewSet, basename="conversation")
+conversation_router.register("dataset-previews", PreviewViewSet, basename="dataset-preview")

@@ -12,13 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from datasets import services
+from datasets import previews, services
 from datasets.api import serializers as shapes
 from datasets.models import Conversation, Dataset, DatasetProblem
 from finetuning.api.serializers import NameAndDescriptionSerializer
 from finetuning.api.views import OrganizationViewSet
 from finetuning.models import Role
-from finetuning.uploads import uploaded_file
+from finetuning.uploads import uploaded_files
 
 
 @extend_schema(tags=["datasets"])
@@ -51,7 +51,8 @@ class DatasetViewSet(OrganizationViewSet):
     def prepare(self) -> AbstractContextManager[Any]:
         if self.action != "create":
             return super().prepare()
-        values = {"file": uploaded_file(self.request)} | self.valid_input()
+        file, *more_files = uploaded_files(self.request)
+        values = {"file": file, "more_files": more_files} | self.valid_input()
         return services.stored_upload(self.organization, by=self.request.user, **values)
 
     def list(self, request: Request) -> Response:
@@ -67,7 +68,9 @@ class DatasetViewSet(OrganizationViewSet):
         responses={201: shapes.DatasetSerializer},
     )
     def create(self, request: Request) -> Response:
-        """JSONL, CSV or a JSON array of at most 100 MB. The examples are read in a worker."""
+        """JSONL, CSV, Parquet or a JSON array of at most 100 MB, in one file or several of one format. The
+        examples are read in a worker.
+        """
         dataset = services.accept_dataset(self.prepared)
         return Response(shapes.DatasetSerializer(dataset).data, status=201)
 
@@ -156,6 +159,29 @@ class DatasetViewSet(OrganizationViewSet):
             problems[problem.line].append(problem)
         context = {"problems_by_line": problems}
         return self.get_paginated_response(shapes.ExampleSerializer(rows, many=True, context=context).data)
+
+
+class PreviewViewSet(OrganizationViewSet):
+    """Nothing is made, so there is no `Idempotency-Key`."""
+
+    serializer_class = shapes.PreviewSerializer
+    input_serializers = {"create": shapes.FilesSerializer}
+    creating_actions = ()
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        tags=["datasets"],
+        summary="Preview a file",
+        request=shapes.FilesSerializer,
+        responses={200: shapes.PreviewSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """What the first rows of a file become and what is wrong with them, as validation would say it.
+
+        Takes what an upload takes, and keeps nothing.
+        """
+        previewed = previews.preview_upload(uploaded_files(request), **self.valid_input())
+        return Response(shapes.PreviewSerializer(previewed).data)
 
 
 @extend_schema(tags=["conversations"])

@@ -3,6 +3,7 @@
 `sniff` decides at upload whether a file is read at all; `rows.read_rows` then takes it apart in bounded
 memory. A reader never raises for what a file contains: it yields, in file order,
 
+Header         the names of a table's columns, before its first row
 Row            a row whose value was read
 UnreadableRow  a row that could not be read, and why
 BlankRow       a row with nothing on it
@@ -16,7 +17,7 @@ from typing import Literal, Protocol
 
 from datasets.problems import Problem
 
-Format = Literal["jsonl", "json", "csv"]
+Format = Literal["jsonl", "json", "csv", "parquet"]
 
 BLOCK_BYTES = 1024 * 1024
 MAX_ROW_BYTES = 4 * 1024 * 1024
@@ -29,6 +30,14 @@ class Readable(Protocol):
     """A binary file; `read` may return fewer bytes than asked for, and none at the end."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The columns of a table; each of its rows is an object with these keys. `line` is the header's."""
+
+    line: int
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,7 @@ class BlankRow:
 
 
 Reading = Row | UnreadableRow | BlankRow | Problem
+RawReading = Header | Reading
 
 
 class UnsupportedFile(Exception):
@@ -64,7 +74,9 @@ class UnsupportedFile(Exception):
 
 NOT_TEXT_CODES = frozenset({"compressed", "not_text"})
 
-_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".json": "json", ".csv": "csv"}
+FORMATS: tuple[Format, ...] = ("jsonl", "json", "csv", "parquet")
+PARQUET_MAGIC = b"PAR1"
+_ENDINGS = ".jsonl, .json, .csv or .parquet"
 
 # From the file formats' own specifications, as collected in file(1).
 _COMPRESSED = {
@@ -84,7 +96,7 @@ _NOT_TEXT = {
     "a GIF image": re.compile(rb"GIF8[79]a"),
     "a JPEG image": re.compile(rb"\xff\xd8\xff"),
     "a program": re.compile(rb"\x7fELF|(?s:MZ.{0,60}?\0)|[\xcf\xce]\xfa\xed\xfe"),
-    "a Parquet file": re.compile(rb"PAR1"),
+    "a Parquet file": re.compile(PARQUET_MAGIC),
     "an SQLite database": re.compile(rb"SQLite format 3\0"),
     "an old Office document": re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
     "an audio or video file": re.compile(rb"RIFF|OggS|ID3"),
@@ -99,20 +111,25 @@ def sniff(head: bytes, file_name: str, declared: str | None = None) -> Format:
     """
     if not head:
         raise UnsupportedFile("empty", "The file is empty (0 bytes).")
-    suffix = PurePosixPath(file_name).suffix.lower()
-    if suffix not in _FORMATS:
-        raise UnsupportedFile("extension", "The file's name must end in .jsonl, .json or .csv.")
+    suffix = PurePosixPath(file_name).suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        raise UnsupportedFile("extension", f"The file's name must end in {_ENDINGS}.")
+    if declared is not None and declared not in FORMATS:
+        raise UnsupportedFile("format", "The format must be jsonl, json, csv or parquet.")
+    format = next(known for known in FORMATS if known == (declared or suffix))
+    if format == "parquet":
+        return _parquet(head)
     _refuse_not_text(head)
-    if declared is not None:
-        return _declared(declared)
     text = head.removeprefix(UTF8_BOM).lstrip(SPACE)
-    return "jsonl" if suffix == ".json" and text.startswith(b"{") else _FORMATS[suffix]
+    named_json = declared is None and format == "json"
+    return "jsonl" if named_json and text.startswith(b"{") else format
 
 
-def _declared(name: str) -> Format:
-    if "." + name not in _FORMATS:
-        raise UnsupportedFile("format", "The format must be jsonl, json or csv.")
-    return _FORMATS["." + name]
+def _parquet(head: bytes) -> Format:
+    if not head.startswith(PARQUET_MAGIC):
+        _refuse_not_text(head)
+        raise UnsupportedFile("not_text", "This is no Parquet file, whatever its name says.")
+    return "parquet"
 
 
 def _refuse_not_text(head: bytes) -> None:
@@ -125,5 +142,5 @@ def _refuse_not_text(head: bytes) -> None:
             raise UnsupportedFile("compressed", message)
     for name, magic in _NOT_TEXT.items():
         if magic.match(head):
-            message = f"This is {name}, whatever its name says. Upload text: JSON Lines, JSON or CSV."
+            message = f"This is {name}, whatever its name says. Upload JSON Lines, JSON, CSV or Parquet."
             raise UnsupportedFile("not_text", message)

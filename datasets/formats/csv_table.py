@@ -1,51 +1,41 @@
-"""CSV with one example a row: `prompt,completion` or `user,assistant`, and perhaps `system`, in any order.
+"""CSV as a table of texts: the first row names the columns, each row after it is an object with these keys.
 
-RFC 4180: commas, double quotes, quotes inside doubled, line breaks allowed between quotes. A row holds one
-exchange; conversations of several turns need JSON Lines.
+RFC 4180: commas, double quotes, quotes inside doubled, line breaks allowed between quotes. What the columns
+mean is said by the layout (`datasets.layouts`).
 """
 
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datasets.formats import MAX_ROW_BYTES, BlankRow, Readable, Reading, Row, UnreadableRow
+from datasets.formats import MAX_ROW_BYTES, BlankRow, Header, RawReading, Readable, Row, UnreadableRow
 from datasets.formats.lines import LF_OR_CR, text_lines, too_long
 from datasets.problems import Problem
 from finetuning.strict_json import shown
 
 # The csv module's own limit (csv.field_size_limit), which nothing here changes.
 MAX_FIELD_CHARACTERS = 131_072
-EXPECTED_HEADER = "prompt,completion or user,assistant, each also with system"
-
-_ROLES = {
-    "prompt": "user",
-    "completion": "assistant",
-    "user": "user",
-    "assistant": "assistant",
-    "system": "system",
-}
-_LAYOUTS = (("prompt", "completion"), ("user", "assistant"))
 
 
-def read_csv(file: Readable) -> Iterator[Reading]:
-    """What the rows of `file` hold, each as `{"messages": [...]}`; see `datasets.formats`."""
+def read_csv(file: Readable) -> Iterator[RawReading]:
+    """The header of `file`, and what its rows hold; see `datasets.formats`. Nothing after a bad header."""
     source = _Source(file)
-    header: list[str] | None = None
+    columns: tuple[str, ...] = ()
     for record in _records(source):
         yield from source.take_file_problems()
-        if isinstance(record, UnreadableRow) and header is None:
+        if isinstance(record, UnreadableRow) and not columns:
             yield record.problem
             return
         if not isinstance(record, _Record):
             yield record
-        elif header is None:
-            header = [name.strip().lower() for name in record.fields]
-            problems = list(_header_problems(header, line=record.line))
-            yield from problems
-            if any(problem.severity == "error" for problem in problems):
-                return
+        elif columns:
+            yield _row(columns, record)
         else:
-            yield _example(header, record)
+            columns = tuple(name.strip() for name in record.fields)
+            if problem := _header_problem(columns, line=record.line):
+                yield problem
+                return
+            yield Header(line=record.line, columns=columns)
     yield from source.take_file_problems()
 
 
@@ -148,11 +138,10 @@ def _csv_problem(error: csv.Error, *, line: int, last_line: int) -> Problem:
     )
 
 
-def _header_problems(header: list[str], *, line: int) -> Iterator[Problem]:
-    names = set(header)
-    other = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), None)
+def _header_problem(columns: tuple[str, ...], *, line: int) -> Problem | None:
+    other = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     if other is not None:
-        yield Problem(
+        return Problem(
             code="dialect",
             line=line,
             message="The columns are not separated by commas.",
@@ -160,60 +149,26 @@ def _header_problems(header: list[str], *, line: int) -> Iterator[Problem]:
             expected="comma",
             fix="Save it as CSV with comma as separator.",
         )
-    elif len(names) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        message = f'The column "{shown(twice)}" occurs more than once.'
-        yield Problem(code="header", line=line, message=message, fix="Rename or remove one of them.")
-    elif not any(names.issuperset(layout) for layout in _LAYOUTS):
-        yield Problem(
-            code="header",
-            line=line,
-            message="The first row does not name the columns that are needed.",
-            found=shown(", ".join(header)),
-            expected=EXPECTED_HEADER,
-            fix="Make the first row name the columns.",
-        )
-    else:
-        yield from _unused_columns(header, line=line)
+    names = [name.lower() for name in columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is None:
+        return None
+    message = f'The column "{shown(twice)}" occurs more than once.'
+    return Problem(code="header", line=line, message=message, fix="Rename or remove one of them.")
 
 
-def _unused_columns(header: list[str], *, line: int) -> Iterator[Problem]:
-    used = _columns_in_order(header)
-    for name in header:
-        if name not in used:
-            yield Problem(
-                code="unused_column",
-                severity="warning",
-                line=line,
-                message=f'The column "{shown(name)}" is not used.',
-                expected=EXPECTED_HEADER,
-            )
+def _row(columns: tuple[str, ...], record: _Record) -> Row | UnreadableRow:
+    if len(record.fields) != len(columns):
+        return UnreadableRow(line=record.line, problem=_column_count(columns, record))
+    return Row(line=record.line, value=dict(zip(columns, record.fields, strict=True)))
 
 
-def _columns_in_order(header: list[str]) -> list[str]:
-    """The used columns in the order of the conversation."""
-    layout = next(layout for layout in _LAYOUTS if set(header).issuperset(layout))
-    return [name for name in ("system", *layout) if name in header]
-
-
-def _example(header: list[str], record: _Record) -> Row | UnreadableRow:
-    if len(record.fields) != len(header):
-        return UnreadableRow(line=record.line, problem=_column_count(header, record))
-    fields = dict(zip(header, record.fields, strict=True))
-    messages = [
-        {"role": _ROLES[name], "content": fields[name]}
-        for name in _columns_in_order(header)
-        if name != "system" or fields[name]
-    ]
-    return Row(line=record.line, value={"messages": messages})
-
-
-def _column_count(header: list[str], record: _Record) -> Problem:
+def _column_count(columns: tuple[str, ...], record: _Record) -> Problem:
     return Problem(
         code="columns",
         line=record.line,
-        message=f"The row has {len(record.fields)} columns, the header has {len(header)}.",
+        message=f"The row has {len(record.fields)} columns, the header has {len(columns)}.",
         found=str(len(record.fields)),
-        expected=str(len(header)),
+        expected=str(len(columns)),
         fix='Put a field that contains a comma in "quotes", and leave none out.',
     )

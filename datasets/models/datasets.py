@@ -2,13 +2,15 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from django.core.files import File
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from datasets.formats import Format
+from datasets.layouts import LAYOUTS, Part, Plan, known_layout
 from finetuning.ids import uuid7
 from finetuning.models import Organization, OrganizationOwned, Workspace
 from finetuning.webhooks.events import announce
@@ -53,6 +55,12 @@ def storage_path(dataset: "Dataset", file_name: str) -> str:
     return f"uploads/fine-tuning/{dataset.organization_id}/{dataset.pk}/{uuid7()}.{dataset.format}"
 
 
+def placed(plan: Plan, line: int | None) -> dict[str, Any]:
+    """The file, empty where there is only one, and the line in it, under the API's names."""
+    file, file_line = plan.place(line) if line is not None else ("", None)
+    return {"file": file, "fileLine": file_line}
+
+
 class Dataset(OrganizationOwned):
     """A set of training examples, made from one uploaded file or from conversations."""
 
@@ -65,6 +73,7 @@ class Dataset(OrganizationOwned):
         JSONL = "jsonl"
         CSV = "csv"
         JSON = "json"
+        PARQUET = "parquet"
 
     class Source(models.TextChoices):
         UPLOAD = "upload"
@@ -80,6 +89,12 @@ class Dataset(OrganizationOwned):
     file_size_bytes = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     format = models.CharField(max_length=10, choices=Format.choices)
+    layout = models.CharField(
+        max_length=20, blank=True, choices=LAYOUTS.items(), help_text="Empty: found out while it is read."
+    )
+    column_mapping = models.JSONField(default=dict, blank=True, help_text="What each column is.")
+    # More than one file: they stand one behind the other in `file`, and lines are counted through all.
+    parts = models.JSONField(default=list, blank=True, help_text="Name, size and first line of each file.")
     source = models.CharField(max_length=20, choices=Source.choices, default=Source.UPLOAD)
     source_filters = models.JSONField(null=True, blank=True)
 
@@ -132,6 +147,27 @@ class Dataset(OrganizationOwned):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def plan(self) -> Plan:
+        """How the file is read."""
+        return Plan(
+            format=cast("Format", self.format),
+            layout=known_layout(self.layout),
+            columns=self.column_mapping,
+            parts=tuple(Part(**part) for part in self.parts),
+        )
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """Name, size and first line of each file that was uploaded."""
+        single = {"name": self.file_name, "size": self.file_size_bytes, "first_line": 1}
+        return self.parts or ([single] if self.file_name else [])
+
+    @property
+    def placed_errors(self) -> list[dict[str, Any]]:
+        """The first errors, each with its file and the line there as well."""
+        return [error | placed(self.plan, error["line"]) for error in self.validation_errors]
 
     @property
     def validated(self) -> bool:

@@ -64,6 +64,11 @@ class TrainingExample(models.Model):
     def __str__(self) -> str:
         return f"example {self.position} of {self.dataset_id}"
 
+    @property
+    def place(self) -> str:
+        """The line in words, and of which file where there are several."""
+        return self.dataset.plan.place_in_words(self.line)
+
 
 class DatasetProblem(models.Model):
     """Something wrong, or worth a look, on one line of a dataset's file."""
@@ -92,3 +97,18 @@ class DatasetProblem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} on line {self.line}"
+
+    @property
+    def file(self) -> str:
+        """Which of several files it is in; empty where there is only one."""
+        return self.dataset.plan.place(self.line)[0] if self.line is not None else ""
+
+    @property
+    def file_line(self) -> int | None:
+        """The line in that file."""
+        return self.dataset.plan.place(self.line)[1] if self.line is not None else None
+
+    @property
+    def place(self) -> str:
+        """The line in words, and of which file where there are several."""
+        return "whole file" if self.line is None else self.dataset.plan.place_in_words(self.line)

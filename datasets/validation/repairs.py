@@ -253,7 +253,8 @@ def _mend_tool_call_id(place: _Place, problem: Problem) -> bool:
     if isinstance(place.holder, dict) and place.holder.get("role") != "tool":
         return place.drop()
     spoken = _messages_of(place)
-    answered = {message.get("tool_call_id") for message in spoken if message is not place.holder}
+    # A list: an id that is wrong may be of a kind that is in no set.
+    answered = [message.get("tool_call_id") for message in spoken if message is not place.holder]
     before = next(index for index, message in enumerate(spoken) if message is place.holder)
     open_calls = (call for message in spoken[:before] for call in calls.call_ids(message))
     call_id = next((call for call in open_calls if call not in answered), None)

@@ -254,3 +254,107 @@ def test_refuses_a_conversation_without_messages(api, organization, messages):
 
     assert answer.status_code == 400
     assert not organization.conversations.exists()
+
+
+ALPACA = b"".join(json.dumps({"instruction": f"Q{n}", "output": "A"}).encode() + b"\n" for n in range(12))
+CSV = b"one,two\n" + b"".join(b"Q%d,A\n" % n for n in range(12))
+PREVIEWS = "/api/dataset-previews"
+
+
+def test_says_in_which_layout_a_file_is(api):
+    body = upload(api, ALPACA).json()
+
+    assert (body["format"], body["layout"], body["columnMapping"]) == ("jsonl", "alpaca", {})
+    assert body["files"] == [{"name": "training.jsonl", "sizeBytes": len(ALPACA), "firstLine": 1}]
+
+
+def test_takes_a_layout_and_a_mapping(api):
+    chosen = upload(api, ALPACA, layout="chat").json()
+    mapped = upload(api, CSV, file_name="a.csv", columnMapping='{"one": "user", "two": "assistant"}').json()
+
+    assert chosen["layout"] == "chat"
+    assert (mapped["layout"], mapped["columnMapping"]) == ("columns", {"one": "user", "two": "assistant"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"layout": "robot"}, "/layout"),
+        ({"columnMapping": "{"}, "/columnMapping"),
+        ({"columnMapping": "[]"}, "/columnMapping"),
+        ({"columnMapping": '{"one": 1}'}, "/columnMapping"),
+        ({"columnMapping": '{"one": "user", "one": "assistant"}'}, "/columnMapping"),
+        ({"columnMapping": '{"one": "user"}'}, "/columnMapping"),
+        ({"columnMapping": '{"three": "messages"}'}, "/columnMapping"),
+        ({"columnMapping": '{"one": "user", "two": "assistant"}', "layout": "chat"}, "/layout"),
+    ],
+)
+@pytest.mark.parametrize("path", [DATASETS, PREVIEWS])
+def test_says_what_is_wrong_with_a_layout_or_a_mapping(api, organization, path, fields, pointer):
+    name = {"name": "Support"} if path == DATASETS else {}
+    form = {**name, **fields, "file": SimpleUploadedFile("a.csv", CSV)}
+
+    answer = api.post(path, form, format="multipart")
+
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert not organization.datasets.exists()
+
+
+def test_takes_several_files(api, organization):
+    files = [SimpleUploadedFile("a.jsonl", jsonl(12)), SimpleUploadedFile("b.jsonl", b"{}\n")]
+
+    answer = api.post(DATASETS, {"name": "Support", "files": files}, format="multipart")
+
+    body = answer.json()
+    assert answer.status_code == 201
+    assert [(file["name"], file["firstLine"]) for file in body["files"]] == [("a.jsonl", 1), ("b.jsonl", 13)]
+    reading.validate_dataset(organization.datasets.get())
+    [error] = api.get(f"{DATASETS}/{body['id']}").json()["validationErrors"]
+    assert (error["line"], error["file"], error["fileLine"]) == (13, "b.jsonl", 1)
+
+
+@pytest.mark.parametrize("fields", [{"file": 2}, {"file": 1, "files": 1}, {"file": 0}])
+def test_takes_one_file_or_several_but_not_both(api, organization, fields):
+    form = {
+        name: [SimpleUploadedFile(f"{name}{n}.jsonl", jsonl(12)) for n in range(count)]
+        for name, count in fields.items()
+    }
+
+    answer = api.post(DATASETS, {"name": "Support", **form}, format="multipart")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "file_missing")
+    assert not organization.datasets.exists()
+
+
+def test_previews_a_file_and_keeps_nothing(api, organization):
+    content = ALPACA.replace(b'"output"', b'"putout"', 1)
+
+    answer = api.post(PREVIEWS, {"file": SimpleUploadedFile("a.jsonl", content)}, format="multipart")
+
+    body = answer.json()
+    assert (answer.status_code, body["format"], body["layout"]) == (200, "jsonl", "alpaca")
+    assert (body["complete"], len(body["rows"])) == (False, 10)
+    broken, good = body["rows"][:2]
+    assert (broken["accepted"], broken["row"], broken["problems"][0]["code"]) == (False, None, "layout")
+    assert good["accepted"]
+    assert good["row"]["messages"][0] == {"role": "user", "content": "Q1"}
+    assert not organization.datasets.exists()
+
+
+def test_previews_say_what_the_columns_are(api):
+    content = CSV.replace(b"one,two", b"Question,answer")
+
+    body = api.post(PREVIEWS, {"file": SimpleUploadedFile("a.csv", content)}, format="multipart").json()
+
+    assert body["columns"] == ["Question", "answer"]
+    assert body["columnMapping"] == {"Question": "user", "answer": "assistant"}
+
+
+@pytest.mark.parametrize(("content", "status"), [(b"", 400), (b"%PDF-1.7\n", 415), (b"x" * 3000, 413)])
+def test_previews_refuse_what_an_upload_refuses(api, settings, content, status):
+    settings.UPLOAD_MAX_BYTES = 2000
+
+    answer = api.post(PREVIEWS, {"file": SimpleUploadedFile("a.jsonl", content)}, format="multipart")
+
+    assert answer.status_code == status

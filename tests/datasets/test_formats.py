@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.formats import MAX_ROW_BYTES, BlankRow, Row, UnreadableRow, UnsupportedFile, sniff
+from datasets.formats import MAX_ROW_BYTES, BlankRow, Header, Row, UnreadableRow, UnsupportedFile, sniff
 from datasets.formats.rows import read_rows
+from datasets.layouts import Plan
+from datasets.layouts.reading import read_examples
 from datasets.problems import Problem
 from datasets.validation import check_row, check_size
 from tests.datasets.hostile.corpus import GOOD_FILE, GOOD_LINES, INVALID, REFUSED, VALID, chat, table, user
@@ -49,7 +51,8 @@ def read(data, file_format="jsonl"):
 def verdict(name, data):
     """The codes of all problems of a file, `blank` for blank rows."""
     codes, examples = set(), 0
-    for reading in read_rows(io.BytesIO(data), sniff(data[:65536], name)):
+    plan = Plan(format=sniff(data[:65536], name))
+    for reading in read_examples(io.BytesIO(data), plan):
         if isinstance(reading, BlankRow):
             codes.add("blank")
         elif isinstance(reading, Row):
@@ -99,7 +102,7 @@ def test_knows_the_format(name, start, declared, expected):
 
 def test_refuses_a_declared_format_it_does_not_know():
     with pytest.raises(UnsupportedFile) as refusal:
-        sniff(GOOD_FILE, "a.jsonl", "parquet")
+        sniff(GOOD_FILE, "a.jsonl", "xml")
 
     assert refusal.value.code == "format"
 
@@ -197,35 +200,27 @@ def test_finds_no_row_in_an_empty_array(data):
 
 
 @pytest.mark.parametrize(
-    ("header", "record", "messages"),
+    ("data", "expected"),
     [
-        ("prompt,completion", "q,a", [("user", "q"), ("assistant", "a")]),
-        ("Completion, Prompt ", "a,q", [("user", "q"), ("assistant", "a")]),
-        ("system,user,assistant", "s,q,a", [("system", "s"), ("user", "q"), ("assistant", "a")]),
-        ("prompt,completion,system", "q,a,", [("user", "q"), ("assistant", "a")]),
+        (b"prompt,completion\nq,a\n", {"prompt": "q", "completion": "a"}),
+        (b'Completion, Prompt \n"a\n""b""",\n', {"Completion": 'a\n"b"', "Prompt": ""}),
     ],
 )
-def test_makes_a_conversation_of_a_csv_row(header, record, messages):
-    [row] = read(f"{header}\n{record}\n".encode(), "csv")
+def test_makes_an_object_of_a_csv_row(data, expected):
+    header, row = read(data, "csv")
 
-    assert row.value == {"messages": [{"role": role, "content": text} for role, text in messages]}
-
-
-def test_says_that_a_column_is_not_used():
-    problem, row = read(b"id,prompt,completion\n1,q,a\n", "csv")
-
-    assert (problem.code, problem.severity) == ("unused_column", "warning")
-    assert len(row.value["messages"]) == 2
+    assert header == Header(line=1, columns=tuple(expected))
+    assert row.value == expected
 
 
 def test_numbers_csv_rows_by_the_line_they_start_on():
-    rows = read(b'prompt,completion\n"a\nb",c\nd,e\nf\ng,"h\r\ni"\nj,k\n', "csv")
+    _, *rows = read(b'prompt,completion\n"a\nb",c\nd,e\nf\ng,"h\r\ni"\nj,k\n', "csv")
 
     assert [row.line for row in rows] == [2, 4, 5, 6, 8]
 
 
 def test_goes_on_after_a_broken_csv_row():
-    rows = read(b'prompt,completion\n"a"b,c\nd\0,e\n\xff,f\ng,h\n', "csv")
+    _, *rows = read(b'prompt,completion\n"a"b,c\nd\0,e\n\xff,f\ng,h\n', "csv")
 
     assert [row.problem.code for row in rows[:3]] == ["csv_quote", "nul", "encoding"]
     assert isinstance(rows[3], Row)
@@ -234,7 +229,7 @@ def test_goes_on_after_a_broken_csv_row():
 def test_limits_the_length_of_a_csv_row_of_many_lines(monkeypatch):
     monkeypatch.setattr("datasets.formats.csv_table.MAX_ROW_BYTES", 40)
 
-    rows = read(table('"a' + "\nb" * 20 + '",c'), "csv")
+    _, *rows = read(table('"a' + "\nb" * 20 + '",c'), "csv")
 
     assert all(isinstance(row, Row) for row in rows[:10])
     assert (rows[10].line, rows[10].problem.code) == (12, "line_too_long")

@@ -83,6 +83,13 @@ def test_gives_calls_without_an_id_one_and_their_answers_the_same():
     assert repaired[2]["tool_call_id"] == "call_1_0"
 
 
+def test_looks_past_an_id_of_an_odd_kind():
+    row = called(tool_call_id="other")
+    row["messages"].insert(3, row["messages"][2] | {"tool_call_id": []})
+
+    assert repair_row(row, line=1).value["messages"][2]["tool_call_id"] == "call_1"
+
+
 @pytest.mark.parametrize("key", ["preferred", "non_preferred"])
 def test_knows_the_names_of_an_older_description(key):
     row = {name: value for name, value in PAIR.items() if name != f"{key}_output"}

@@ -5,7 +5,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from datasets import reading, services
+from datasets import reading, services, uploads
 from datasets.models import Dataset
 from datasets.training_files import row_of, validation_positions, write_training_files
 from tests.factories import JobFactory
@@ -86,10 +86,10 @@ def test_too_few_examples_make_it_invalid(upload, content, code):
 @pytest.mark.parametrize(
     ("name", "content", "refusal"),
     [
-        ("a.jsonl", b"", services.FileNotAccepted),
-        ("a.txt", GOOD, services.FileNotAccepted),
-        ("a.jsonl", b"%PDF-1.7 ...", services.FileNotSupported),
-        ("a.jsonl", b"\x1f\x8b\x08\x00rest", services.FileNotSupported),
+        ("a.jsonl", b"", uploads.FileNotAccepted),
+        ("a.txt", GOOD, uploads.FileNotAccepted),
+        ("a.jsonl", b"%PDF-1.7 ...", uploads.FileNotSupported),
+        ("a.jsonl", b"\x1f\x8b\x08\x00rest", uploads.FileNotSupported),
     ],
 )
 def test_refuses_what_is_no_training_file(upload, name, content, refusal):
@@ -226,6 +226,94 @@ def test_keeps_the_conversation_ids_when_read_again(organization, user):
     assert not dataset.examples.filter(conversation=None).exists()
 
 
+def killed_after_its_file(dataset):
+    """What a worker leaves that was killed between the file of an import and its examples."""
+    dataset.examples.all().delete()
+    Dataset.objects.update(status="processing", validated_at=None, next_check_at=timezone.now())
+    dataset.refresh_from_db()
+    return dataset
+
+
+def test_an_import_that_was_cut_short_keeps_the_conversation_ids(organization, user):
+    made = [record(organization, number) for number in range(12)]
+    dataset = killed_after_its_file(imported(organization, user))
+    name = dataset.file.name
+
+    reading.validate_dataset(dataset)
+
+    dataset.refresh_from_db()
+    assert (dataset.status, dataset.file.name) == ("valid", name)
+    assert set(dataset.examples.values_list("conversation_id", flat=True)) == {one.pk for one in made}
+
+
+def test_an_import_that_was_cut_short_takes_what_is_left(organization, user):
+    made = [record(organization, number) for number in range(12)]
+    dataset = killed_after_its_file(imported(organization, user))
+    first = dataset.file.name
+    made.pop(5).delete()
+
+    reading.validate_dataset(dataset)
+
+    dataset.refresh_from_db()
+    ids = dataset.examples.order_by("position").values_list("conversation_id", flat=True)
+    assert list(ids) == [one.pk for one in made]
+    assert not dataset.file.storage.exists(first)
+    with dataset.file.open() as stored:
+        assert len(stored.read().splitlines()) == 11
+
+
+def test_imports_whole_conversations_as_they_were(organization, user, tmp_path):
+    tool = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = [
+        {"role": "system", "content": "S\u2028 \U0001f600"},
+        {"role": "user", "content": [{"type": "text", "text": "Q"}], "name": "ann"},
+        {"role": "assistant", "content": None, "tool_calls": [tool]},
+        {"role": "tool", "tool_call_id": "c1", "content": "seen"},
+        {"role": "assistant", "content": "A", "weight": 1},
+    ]
+    for number in range(12):
+        organization.conversations.record(
+            messages=[*messages[:-1], {**messages[-1], "content": f"A{number}"}]
+        )
+
+    dataset = imported(organization, user)
+
+    assert dataset.status == "valid"
+    assert dataset.examples.get(position=3).messages == [*messages[:-1], {**messages[-1], "content": "A3"}]
+
+
+def test_a_conversation_that_cannot_be_trained_on_is_said_not_dropped(organization, user):
+    for number in range(11):
+        record(organization, number)
+    organization.conversations.record(messages=[{"role": "user", "content": "Nobody answered"}])
+
+    dataset = imported(organization, user)
+
+    assert (dataset.status, dataset.total_lines, dataset.rejected_lines) == ("invalid", 12, 1)
+    assert dataset.problems.get(code="role").line == 12
+
+
+def test_imports_of_one_workspace_stay_in_it(organization, user):
+    workspace = organization.workspaces.create(name="Research")
+    inside = [record(organization, number, workspace=workspace) for number in range(3)]
+    record(organization, 7)
+
+    dataset = imported(organization, user, workspace=workspace)
+
+    assert set(dataset.examples.values_list("conversation_id", flat=True)) == {one.pk for one in inside}
+
+
+def test_dates_include_both_ends_to_the_microsecond(organization, user):
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    moment = timedelta(microseconds=1)
+    for number, occurred_at in enumerate([noon - moment, noon, noon + moment]):
+        record(organization, number, occurred_at=occurred_at)
+
+    dataset = imported(organization, user, start_date=noon, end_date=noon)
+
+    assert [example.messages[0]["content"] for example in dataset.examples.all()] == ["Question 1?"]
+
+
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
@@ -298,4 +386,4 @@ def test_refuses_to_delete_a_dataset_that_a_job_uses(upload, organization):
     ],
 )
 def test_cleans_file_names(given, kept):
-    assert services.clean_file_name(given) == kept
+    assert uploads.clean_file_name(given) == kept

@@ -192,6 +192,7 @@ API = [
     DELETE("dataset-detail", OWNER, of="dataset"),
     POST("dataset-validate", MEMBER, of="dataset"),
     GET("dataset-examples", VIEWER, of="dataset"),
+    POST("dataset-preview-list", MEMBER, send={"file": FILE}, changes=False),
     GET("conversation-list", VIEWER),
     POST("conversation-list", MEMBER, send={**TALK, "workspaceId": Id("workspace")}, status=201),
     # Jobs.
@@ -265,6 +266,7 @@ PAGES = [
     GET("datasets:cards", VIEWER),
     GET("datasets:new", VIEWER),
     POST("datasets:new", MEMBER, send={**NAME, "file": FILE}),
+    POST("datasets:preview", MEMBER, send={"file": FILE}, status=200, changes=False),
     GET("datasets:sample", VIEWER),
     GET("datasets:detail", VIEWER, of="dataset"),
     GET("datasets:status", VIEWER, of="dataset"),

@@ -103,8 +103,8 @@
 
   const tooLarge = (form) => {
     const input = $("input[type=file][data-max-bytes]", form);
-    const file = input?.files[0];
-    return Boolean(file) && file.size > Number(input.dataset.maxBytes);
+    const sizes = [...(input?.files ?? [])].map((file) => file.size);
+    return sizes.reduce((sum, size) => sum + size, 0) > Number(input?.dataset.maxBytes);
   };
 
   const TOO_LARGE = "The file is larger than the limit. Split it into several files and upload them one by one.";
@@ -143,19 +143,50 @@
   };
 
   const showFile = (input) => {
-    const file = input.files[0];
+    const [file, ...others] = input.files;
     const zone = input.closest(".dropzone");
     zone.classList.remove("dragging");
     $("[data-file-name]", zone).textContent = file
-      ? `${file.name} (${(file.size / 1048576).toFixed(2)} MB)`
+      ? `${file.name} (${(file.size / 1048576).toFixed(2)} MB)${others.length ? ` and ${others.length} more` : ""}`
       : "Choose a file, or drop it here";
     const name = $("input[data-name-from-file]", input.form);
     if (file && name && !name.value) name.value = file.name.replace(/\.[^.]+$/, "");
     if (tooLarge(input.form)) tellUpload(input.form, TOO_LARGE);
   };
 
+  // Preview: <div data-preview="address"> in an upload's form shows what the first rows of the first file become.
+  // Its fields belong to the form, so what is chosen there is sent with the file.
+
+  const HEAD_BYTES = 1048576;
+  let newest = 0;
+
+  const preview = async (form) => {
+    const box = $("[data-preview]", form);
+    const file = $("input[type=file]", form).files[0];
+    if (!box || !file || tooLarge(form)) return box?.replaceChildren();
+    const asked = ++newest;
+    const isCut = file.size > HEAD_BYTES && !file.name.toLowerCase().endsWith(".parquet"); // its end explains it
+    const body = new FormData(form);
+    body.delete("files");
+    body.append("file", isCut ? file.slice(0, HEAD_BYTES) : file, file.name);
+    if (isCut) body.append("cut", "1");
+    const answer = await fetch(box.dataset.preview, { method: "POST", body, headers: { "HX-Request": "true" } });
+    const html = await answer.text();
+    if (asked !== newest || ![200, 422].includes(answer.status)) return;
+    const focused = box.contains(document.activeElement) && document.activeElement.id;
+    box.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+    if (focused) document.getElementById(focused)?.focus();
+  };
+
   document.addEventListener("change", (event) => {
-    if (event.target.matches(".dropzone input[type=file]")) showFile(event.target);
+    const { target } = event;
+    const isFile = target.matches(".dropzone input[type=file]");
+    if (isFile) {
+      $("[data-preview]", target.form)?.replaceChildren();
+      showFile(target);
+    }
+    // Without a preview there is only the upload itself, which says what is wrong.
+    if (isFile || target.matches("[data-upload] select")) preview(target.form).catch(() => {});
   });
   for (const [type, on] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) {
     document.addEventListener(type, (event) => {

@@ -1,0 +1,101 @@
+"""The verdict on the first rows of a file, before it is kept: validation's own, by the same code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, cast
+
+from django.core.files.uploadedfile import UploadedFile
+
+from datasets import uploads
+from datasets.formats import Row
+from datasets.layouts import Columns, Plan
+from datasets.layouts.reading import read_examples
+from datasets.models import Dataset, DatasetProblem
+from datasets.problems import Problem
+from datasets.reading import Tally, judge
+
+PREVIEWED_ROWS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewedRow:
+    """One row: what would be trained of it (None where it could not be read), its tokens and problems."""
+
+    line: int
+    row: object
+    token_count: int
+    problems: list[DatasetProblem]
+
+    @property
+    def accepted(self) -> bool:
+        return self.row is not None and not any(problem.severity == "error" for problem in self.problems)
+
+
+@dataclass(kw_only=True)
+class Preview:
+    """The first rows, and the file's own problems up to there. `dataset` is what an upload would make, not
+    stored; `columns` are those of a table; `complete` is false when the file has more rows.
+    """
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+    rows: list[PreviewedRow]
+    problems: list[DatasetProblem]
+    complete: bool = True
+
+    @property
+    def format(self) -> str:
+        return self.dataset.format
+
+    @property
+    def layout(self) -> str:
+        return self.dataset.layout
+
+    @property
+    def column_mapping(self) -> Columns:
+        mapping: Columns = self.dataset.column_mapping
+        return mapping
+
+    def drop_cut_row(self) -> None:
+        """Forget the last row of what is only the beginning of a file: what is cut through says nothing."""
+        if self.complete:
+            self.rows, self.complete = self.rows[:-1], False
+            last_line = self.rows[-1].line if self.rows else 1
+            self.problems = [problem for problem in self.problems if (problem.line or 0) <= last_line]
+
+
+def preview_upload(
+    files: "Sequence[UploadedFile[bytes]]",
+    *,
+    format: str = "",
+    layout: str = "",
+    column_mapping: Columns | None = None,
+    limit: int = PREVIEWED_ROWS,
+) -> Preview:
+    """The verdict on the first `limit` rows. Raises what `uploads.taken_in` raises."""
+    with uploads.taken_in(files, format=format, layout=layout, columns=column_mapping) as intake:
+        dataset = Dataset(file_name=intake.file_name, **uploads.columns_of(intake.plan))
+        preview = Preview(dataset=dataset, columns=intake.look.names, rows=[], problems=[])
+        _fill(preview, cast("IO[bytes]", intake.content), intake.plan, limit)
+        return preview
+
+
+def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
+    tally = Tally(plan=plan)
+    for reading in read_examples(file, plan):
+        if len(preview.rows) == limit:
+            preview.complete = False
+            return
+        tokens, found = judge(reading, tally)
+        problems = [_of(preview.dataset, problem) for problem in found]
+        if isinstance(reading, Problem):
+            preview.problems += problems
+        else:
+            row = reading.value if isinstance(reading, Row) else None
+            preview.rows.append(
+                PreviewedRow(line=reading.line, row=row, token_count=tokens, problems=problems)
+            )
+
+
+def _of(dataset: Dataset, problem: Problem) -> DatasetProblem:
+    return DatasetProblem(dataset=dataset, **vars(problem))
