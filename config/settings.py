@@ -305,7 +305,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["finetuning.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "finetuning.api.browsable.BrowsableApi",
     ],
     "DEFAULT_PAGINATION_CLASS": "finetuning.api.pagination.CursorPage",
     "DEFAULT_THROTTLE_CLASSES": ["finetuning.api.throttling.OrganizationThrottle"],

@@ -36,6 +36,8 @@ PAGES = {
     "provider-account": ("provider_accounts:detail", "account"),
     "keys": ("keys:list", None),
     "profile": ("settings:profile", None),
+    "api-datasets": ("dataset-list", None),
+    "api-job": ("job-detail", "running_job"),
 }
 
 
@@ -51,6 +53,7 @@ def addresses(world):
     }
     chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"
     return found | {
+        "api-refused": f"{reverse('job-list')}?status=done",
         "dataset-import": f"{reverse('datasets:new')}?method=import",
         "job-new-model": chosen,
         "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",
