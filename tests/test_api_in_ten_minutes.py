@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests import curl
 from tests.background import working
 from tests.factories import PASSWORD
 from tests.operations.web import free_port
@@ -167,3 +168,20 @@ def test_every_request_of_the_page_is_answered_as_shown(installation, folder):
 
     found = [differences(step, text) for step, text in zip(steps(), printed, strict=True)]
     assert {steps()[n].script: problems for n, problems in enumerate(found) if problems} == {}
+
+
+def test_no_request_of_the_page_is_left_out():
+    scripts = "".join(step.script for step in steps())
+    others = "".join(text for language, text in BLOCK.findall(PAGE) if language != "sh")
+
+    assert "curl" in scripts
+    assert "curl" not in others
+    assert [name for name in programs() if f"python3 {name}" not in scripts] == []
+
+
+@pytest.mark.parametrize("option", ["--fail", "-L", "--insecure"])
+def test_the_stand_in_for_curl_refuses_what_it_does_not_know(option, capsys):
+    with pytest.raises(SystemExit):
+        curl.main(["-s", option, "http://127.0.0.1:9"])
+
+    assert "unrecognized arguments" in capsys.readouterr().err
