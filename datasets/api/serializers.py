@@ -38,6 +38,16 @@ class ColumnMappingField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
+class FilesField(serializers.ListField):
+    """Files of a form; a browser sends an empty text where none was chosen."""
+
+    child = serializers.FileField(allow_empty_file=True)
+
+    def get_value(self, dictionary: Any) -> Any:
+        value = super().get_value(dictionary)
+        return serializers.empty if value == [""] else value
+
+
 class DatasetFilters(QuerySerializer):
     workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
 
@@ -55,8 +65,7 @@ class FilesSerializer(Serializer):
         allow_empty_file=True,
         required=False,
     )
-    files = serializers.ListField(
-        child=serializers.FileField(allow_empty_file=True),
+    files = FilesField(
         required=False,
         help_text="Several files of one format instead of `file`, at most 100 MB together.",
     )

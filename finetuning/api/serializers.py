@@ -8,8 +8,10 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import Field
+from rest_framework.utils.html import is_html_input
 
 from finetuning.api.examples import example
+from finetuning.api.json_types import mistyped
 from finetuning.models import User
 
 
@@ -31,7 +33,9 @@ class CamelCaseMixin(serializers.Serializer[Any]):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Input in which a field that is not known is refused: a misspelt one must not be ignored."""
+    """Input in which a field that is not known is refused, as a misspelt one must not be ignored, and in JSON
+    a value of another type.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         errors: dict[str, Any] = {}
@@ -45,9 +49,14 @@ class StrictSerializer(serializers.Serializer[Any]):
             expected = f"Known are: {', '.join(known)}." if known else "None is expected."
             for name in [name for name in data if name not in (*known, "csrfmiddlewaretoken")]:
                 errors[name] = [ErrorDetail(f"Unknown field. {expected}", code="unknown_field")]
+            errors |= self.mistyped(data)
         if errors:
             raise ValidationError(errors)
         return values
+
+    def mistyped(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Errors by field; a form has only text."""
+        return {} if is_html_input(data) else mistyped(self.fields, data)
 
 
 class Serializer(CamelCaseMixin, StrictSerializer):
@@ -56,6 +65,10 @@ class Serializer(CamelCaseMixin, StrictSerializer):
 
 class QuerySerializer(CamelCaseMixin, StrictSerializer):
     """Filters in the query of a list. Names and values are those of the queryset's `filter`."""
+
+    def mistyped(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """None: a query has only text."""
+        return {}
 
 
 class ModelSerializer(CamelCaseMixin, serializers.ModelSerializer[Any]):

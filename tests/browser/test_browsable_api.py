@@ -88,7 +88,9 @@ def test_a_file_that_is_refused_stays_chosen(signed_in):
     page.goto(f"{FT}/datasets")
     upload = form(page, "POST", "/datasets")
     upload.get_by_label("name").fill("By hand")
-    upload.get_by_label("file", exact=True).set_input_files({"name": "a.jsonl", "mimeType": "", "buffer": b"%PDF-1.7 "})
+    upload.get_by_label("file", exact=True).set_input_files(
+        {"name": "a.jsonl", "mimeType": "", "buffer": b"%PDF-1.7 "}
+    )
 
     send(upload)
 

@@ -262,3 +262,34 @@ def test_tells_nothing_of_its_own_faults(user, settings):
     assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
     assert answer.json()["requestId"] == "mine-2"
     assert b"secret" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointers"),
+    [
+        (IMPORT, {"name": -213}, ["/name"]),
+        (IMPORT, {"name": "Talks", "maxExamples": "5"}, ["/maxExamples"]),
+        (IMPORT, {"name": "Talks", "maxExamples": True}, ["/maxExamples"]),
+        (IMPORT, {"name": "Talks", "startDate": 20260101}, ["/startDate"]),
+        (
+            "/api/fine-tuning/jobs",
+            {"name": 1, "datasetId": 7, "baseModel": 2, "method": 3},
+            ["/method", "/name"],
+        ),
+        ("/api/conversations", {"messages": [{"role": "user"}], "model": 4}, ["/model"]),
+        ("/api/agents", {"name": "bot", "recording": "true"}, ["/recording"]),
+    ],
+)
+def test_takes_no_value_of_another_type(api, path, body, pointers):
+    answer = post(api, body, path=path)
+
+    assert answer.status_code == 400
+    assert set(pointers) <= {error["pointer"] for error in answer.json()["errors"]}
+
+
+def test_says_which_item_of_a_list_is_of_another_type(admin_api):
+    body = {"url": "https://hooks.example.com/", "eventTypes": ["job.failed", 7]}
+
+    answer = post(admin_api, body, path="/api/webhooks/endpoints")
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/eventTypes/1")

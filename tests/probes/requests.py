@@ -194,8 +194,8 @@ OTHERS = [
     Probe(
         "a number for a refresh token",
         "POST /api/auth/token/refresh",
-        401,
-        "refresh_token_invalid",
+        400,
+        "invalid",
         b'{"refresh": %d}' % 10**40,
     ),
     Probe(
