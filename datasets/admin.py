@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from datasets import services
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
@@ -51,8 +52,9 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
 
     @admin.action(description="Restore deleted datasets")
     def restore(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
-        restored = queryset.update(deleted_at=None)
-        self.message_user(request, f"{restored} datasets restored.")
+        for dataset in queryset:
+            dataset.restore(now=timezone.now())
+        self.message_user(request, f"{len(queryset)} datasets restored.")
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -14,6 +14,7 @@ from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
+from datasets.deriving import write_derived
 from datasets.formats import BlankRow, Format, Reading, Row, UnreadableRow
 from datasets.formats.rows import read_rows
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
@@ -81,6 +82,9 @@ def _report_of(problem: Problem) -> Report:
 
 def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
     """Copy the file out of the storage; an import writes it first. Returns the conversation of each line."""
+    # Until it was read once: a worker that died may not have told the conversations of its lines.
+    if dataset.change and (dataset.validated_at is None or not dataset.file):
+        return write_derived(dataset, copy)
     if dataset.source == Dataset.Source.CONVERSATIONS and not dataset.file:
         return _write_import(dataset, copy)
     with dataset.file.open("rb") as stored:

@@ -49,7 +49,7 @@ class TooManyUploads(TooMany):
 
 def upload_allowance(organization: Organization) -> Allowance:
     """How many datasets the organization may still upload or import within the hour; deleted ones count."""
-    made = Dataset.with_deleted.filter(organization=organization)
+    made = Dataset.with_deleted.filter(organization=organization, change__isnull=True)
     return hourly_allowance(made, limit=settings.UPLOADS_PER_HOUR, now=timezone.now())
 
 
@@ -107,12 +107,13 @@ def stored_upload(
         source=source,
     )
     dataset.store_file(file, size=file.size or 0)
+    stored = dataset.file.name
     try:
         yield dataset
     finally:
         # Asked anew: a commit whose answer got lost may have made the row all the same.
-        if not Dataset.with_deleted.filter(pk=dataset.pk).exists():
-            dataset.file.delete(save=False)
+        if not Dataset.with_deleted.filter(file=stored).exists():
+            dataset.file.storage.delete(stored or "")
 
 
 def _format_of(file: "UploadedFile[bytes]", *, file_name: str, declared: str) -> str:
@@ -130,6 +131,8 @@ def accept_dataset(dataset: Dataset) -> Dataset:
     """Make the row, due to be read. Raises TooManyUploads."""
     dataset.organization.lock()
     _check_allowance(dataset.organization)
+    # Of two uploads of the same bytes at once the second finds the first one's row only here.
+    dataset.share_file()
     dataset.save(force_insert=True)
     queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))
     return dataset
@@ -212,8 +215,9 @@ def update_dataset(dataset: Dataset, **columns: Any) -> Dataset:
 
 
 def delete_dataset(dataset: Dataset) -> None:
-    """Hide the dataset; its file and examples stay for the jobs that used them. Raises DatasetInUse."""
+    """Hide this version; its file and examples stay for the jobs that used them. Raises DatasetInUse."""
     with transaction.atomic():
+        dataset.organization.lock()
         # A job that is being made takes the same lock, so that neither misses the other.
         Dataset.objects.select_for_update().get(pk=dataset.pk)
         if dataset.jobs.active().exists():

@@ -40,7 +40,8 @@ FILTER_LABELS = {
 @members_only
 def list_datasets(request: OrganizationRequest, template: str = "datasets/list.html") -> HttpResponse:
     """All datasets; the cards alone are asked for again while one of them is being read."""
-    found = request.organization.datasets.select_related("created_by").order_by("-created_at", "-id")
+    newest = request.organization.datasets.newest()
+    found = newest.select_related("created_by").order_by("-created_at", "-id")
     count = request.organization.datasets.totals()["total_datasets"]
     page = page_of(found, request.GET.get("page"), per_page=CARDS_PER_PAGE, count=count)
     context = {

@@ -57,6 +57,8 @@ class DatasetSerializer(ModelSerializer):
     validated = serializers.BooleanField(read_only=True)
     creator = PersonSerializer(source="created_by", read_only=True, allow_null=True)
     validation_errors = serializers.ListField(child=serializers.DictField(), read_only=True)
+    series_id = serializers.UUIDField(read_only=True)
+    parent_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
         model = Dataset
@@ -64,6 +66,7 @@ class DatasetSerializer(ModelSerializer):
             *("id", "organization_id", "workspace_id", "name", "description", "file_name", "file_size_bytes"),
             *("sha256", "format", "source", "source_filters", "status", "validated", "validation_errors"),
             *("total_examples", "total_tokens", "creator", "created_at", "updated_at"),
+            *("series_id", "version", "parent_id", "change", "superseded_at"),
         )
         read_only_fields = fields
 
