@@ -335,6 +335,8 @@ SPECTACULAR_SETTINGS = {
         "DatasetStatus": "datasets.models.Dataset.Status",
         "DatasetFormat": "datasets.models.Dataset.Format",
         "DatasetSource": "datasets.models.Dataset.Source",
+        "DatasetEditKind": "datasets.models.DatasetEdit.Kind",
+        "DatasetChangeKind": "datasets.models.DatasetChange.Kind",
         "ProblemSeverity": "datasets.models.DatasetProblem.Severity",
         "JobStatus": "jobs.api.serializers.STATUSES",
         "TrainingMethod": "jobs.api.serializers.METHODS",

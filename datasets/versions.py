@@ -109,14 +109,15 @@ def split_dataset(dataset: Dataset, *, by: User, ratio: float, seed: int) -> tup
     return training, validation
 
 
-def merge_datasets(datasets: Sequence[Dataset], *, by: User, name: str) -> Dataset:
-    """Another dataset of all examples of the given ones, in their order.
+def merge_datasets(dataset: Dataset, others: Sequence[Dataset], *, by: User, name: str) -> Dataset:
+    """Another dataset of all examples of `dataset` and then of the others, in their order.
 
-    Raises NotDerivable when they are fewer than two, not of one kind, or one is given twice;
-    DatasetNotReady, TooManyVersions.
+    Raises NotDerivable when they are not of one kind, or one is given twice; DatasetNotReady,
+    TooManyVersions.
     """
+    datasets = [dataset, *others]
     if not 2 <= len({dataset.pk for dataset in datasets}) == len(datasets) <= MAX_SOURCES:
-        raise NotDerivable(f"Choose 2 to {MAX_SOURCES} different datasets.", pointer="/datasetIds")
+        raise NotDerivable(f"Choose 1 to {MAX_SOURCES - 1} others, each once.", pointer="/datasetIds")
     if len({dataset.method for dataset in datasets}) > 1:
         raise NotDerivable("They are for different kinds of training.", pointer="/datasetIds")
     sources = [str(dataset.pk) for dataset in datasets]

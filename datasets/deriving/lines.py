@@ -18,6 +18,7 @@ from datasets.formats.jsonl import parse_row
 from datasets.formats.rows import read_rows
 from datasets.models import Dataset, TrainingExample
 from datasets.training_files import row_of
+from finetuning.errors import Conflict
 
 LINE_END = b"\n"
 BLOCK_BYTES = 1024 * 1024
@@ -84,8 +85,10 @@ class Line:
         return (self.content or b"").decode("utf-8", "replace").strip()
 
 
-class FileChanged(Exception):
+class FileChanged(Conflict):
     """The storage holds other bytes than were validated: nothing may be made of them."""
+
+    code = "hash_mismatch"
 
 
 @dataclass(kw_only=True)
@@ -103,7 +106,7 @@ def local_file(dataset: Dataset) -> Iterator[IO[bytes]]:
             shutil.copyfileobj(stored, copy)
         copy.seek(0)
         if hashlib.file_digest(copy, "sha256").hexdigest() != dataset.sha256:
-            raise FileChanged(f"the stored file of {dataset.pk} is not the one that was validated")
+            raise FileChanged(f"The stored file of {dataset.name} is not the one that was validated.")
         copy.seek(0)
         yield copy
 

@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='dataset',
-            constraint=models.UniqueConstraint(fields=('series_id', 'version'), name='datasets_version_once'),
+            constraint=models.UniqueConstraint(fields=('organization', 'series_id', 'version'), name='datasets_version_once'),
         ),
         migrations.AddField(
             model_name='datasetchange',

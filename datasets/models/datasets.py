@@ -3,7 +3,6 @@
 import hashlib
 from datetime import datetime
 from typing import Any, Self
-from uuid import UUID
 
 from django.core.files import File
 from django.db import models, transaction
@@ -28,15 +27,16 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         return self.filter(superseded_at=None)
 
     def versions_of(self, dataset: "Dataset") -> Self:
-        return self.filter(series_id=dataset.series_id).order_by("-version")
+        series = self.filter(organization=dataset.organization_id, series_id=dataset.series_id)
+        return series.order_by("-version")
 
     def merged_from(self, dataset: "Dataset") -> Self:
         """Datasets that were put together from this one and others."""
         return self.filter(change__contains={"sources": [str(dataset.pk)]})
 
-    def settle(self, series_id: UUID, *, now: datetime) -> None:
+    def settle(self, dataset: "Dataset", *, now: datetime) -> None:
         """Make the highest version that is not deleted the newest. The organization is locked before."""
-        alive = self.filter(series_id=series_id, deleted_at=None)
+        alive = self.versions_of(dataset).filter(deleted_at=None)
         newest = alive.order_by("-version").values("pk")[:1]
         alive.filter(superseded_at=None).exclude(pk__in=newest).update(superseded_at=now)
         alive.filter(pk__in=newest).exclude(superseded_at=None).update(superseded_at=None)
@@ -176,7 +176,9 @@ class Dataset(OrganizationOwned):
         ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="datasets_organization_and_id"),
-            models.UniqueConstraint(fields=["series_id", "version"], name="datasets_version_once"),
+            models.UniqueConstraint(
+                fields=["organization", "series_id", "version"], name="datasets_version_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -284,16 +286,16 @@ class Dataset(OrganizationOwned):
     def mark_deleted(self, *, now: datetime) -> None:
         """Hide this version; of those that are left the highest is the newest."""
         Dataset.objects.filter(pk=self.pk).update(deleted_at=now, next_check_at=None, updated_at=now)
-        Dataset.with_deleted.settle(self.series_id, now=now)
+        Dataset.with_deleted.settle(self, now=now)
 
     def restore(self, *, now: datetime) -> None:
         """Undo `mark_deleted`."""
         Dataset.with_deleted.filter(pk=self.pk).update(deleted_at=None, updated_at=now)
-        Dataset.with_deleted.settle(self.series_id, now=now)
+        Dataset.with_deleted.settle(self, now=now)
 
     def supersede(self, *, now: datetime) -> int:
         """Hide the newest version from lists; returns the next number. The organization is locked before."""
-        series = Dataset.with_deleted.filter(series_id=self.series_id)
+        series = Dataset.with_deleted.versions_of(self)
         series.filter(superseded_at=None).update(superseded_at=now)
-        highest: int = series.aggregate(highest=Max("version"))["highest"]
+        highest: int = series.order_by().aggregate(highest=Max("version"))["highest"]
         return highest + 1

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 KINDS = {
     "agentIds": "agent",
     "datasetId": "dataset",
+    "datasetIds": "dataset",
     "fallbackModelId": "model",
     "organizationId": "organization",
     "secondModelId": "model",
