@@ -1,10 +1,15 @@
 """A dataset's report and its exports as answers, for the API and the pages."""
 
+from collections.abc import Mapping
+
 from datasets import exporting, reporting
 from datasets.models import Dataset
 from finetuning.downloads import Download
 
-REPORT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+REPORT_TYPES: Mapping[reporting.ReportFormat, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+}
 
 
 def report_file(dataset: Dataset, file_format: reporting.ReportFormat) -> Download:

@@ -71,6 +71,11 @@ def discard_edits(dataset: Dataset) -> int:
     return discarded
 
 
+def take_back(dataset: Dataset, *, edit_id: int) -> None:
+    """Forget one edit of the draft. Without effect when it is saved or forgotten already."""
+    dataset.edits.drafts().filter(pk=edit_id).delete()
+
+
 def find_example(dataset: Dataset, position: int) -> TrainingExample:
     """The example, counted from 0. Raises NoSuchExample."""
     example: TrainingExample | None = dataset.examples.filter(position=position).first()

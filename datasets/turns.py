@@ -26,9 +26,10 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """An example cut down to what a page shows. `number` counts from 1."""
+    """An example cut down to what a page shows. `number` counts from 1, `position` from 0."""
 
     number: int
+    position: int
     line: int
     token_count: int
     tools: list[str]
@@ -41,6 +42,7 @@ def shown_example(example: TrainingExample) -> Example:
     turns = [_turn(message) for message in example.messages[:SHOWN_TURNS]]
     return Example(
         number=example.position + 1,
+        position=example.position,
         line=example.line,
         token_count=example.token_count,
         tools=list(_tool_names(example.attributes)),

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from datasets import services
+from datasets import change_words, exporting, services
 from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.models import Dataset, DatasetProblem
 from datasets.turns import shown_example
@@ -127,8 +127,21 @@ def show_dataset(
         "problems": list(_problems(dataset)[:FIRST_PROBLEMS]),
         "problem_total": sum(dataset.problem_counts.values()),
         "filters": _filters(dataset),
+        **_version_context(dataset),
     }
     return render(request, template, context)
+
+
+def _version_context(dataset: Dataset) -> dict[str, Any]:
+    """The place among the versions, how it was made, and the draft that waits."""
+    newest = dataset.organization.datasets.versions_of(dataset).first()
+    return {
+        "newest": newest,
+        "kind": change_words.kind_in_words(dataset),
+        "counts": change_words.counts_in_words(dataset),
+        "draft_edits": dataset.edits.drafts().count(),
+        "export_formats": exporting.FORMATS,
+    }
 
 
 def _dataset(request: OrganizationRequest, dataset_id: UUID) -> Dataset:

@@ -11,6 +11,7 @@ A line is a method, the route's name, the lowest role that may, and, where they 
 - `reads_token`: a public operation that looks at an access token if there is one, and so refuses a bad one.
 """
 
+import json
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache, partial
@@ -295,6 +296,24 @@ PAGES = [
     POST("datasets:edit", MEMBER, of="dataset", send=NAME),
     POST("datasets:validate", MEMBER, of="dataset"),
     POST("datasets:delete", OWNER, of="dataset"),
+    GET("datasets:versions", VIEWER, of="version"),
+    GET("datasets:diff", VIEWER, of="version"),
+    POST("datasets:repair", MEMBER, of="flawed_dataset"),
+    POST("datasets:redact", MEMBER, of="flawed_dataset"),
+    GET("datasets:derive", VIEWER, of="dataset"),
+    POST(
+        "datasets:derive",
+        MEMBER,
+        of="dataset",
+        send={"kind": "merge", **NAME, "others": [Id("flawed_dataset")]},
+    ),
+    GET("datasets:report", VIEWER, of="flawed_dataset", query={"as": "csv"}),
+    GET("datasets:export", VIEWER, of="dataset", query={"as": "jsonl"}),
+    GET("datasets:example", VIEWER, of="dataset", query={"position": 1}),
+    POST("datasets:example", MEMBER, of="dataset", send={"example": json.dumps(TALK)}),
+    GET("datasets:draft", VIEWER, of="flawed_dataset"),
+    POST("datasets:save-edits", MEMBER, of="flawed_dataset"),
+    POST("datasets:discard-edits", MEMBER, of="flawed_dataset"),
     GET("jobs:list", VIEWER),
     GET("jobs:rows", VIEWER),
     GET("jobs:new", VIEWER, query={**JOB_FORM, "step": "review"}),
