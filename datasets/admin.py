@@ -27,6 +27,7 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
     actions = ("validate_again", "restore")
     fields = (
         *("organization", "workspace", "name", "description", "status", "method", "format", "source"),
+        *("version", "parent", "change", "superseded_at"),
         *("source_filters", "file_name", "file_size_bytes", "sha256", "total_examples", "total_tokens"),
         *("total_lines", "rejected_lines", "blank_lines", "problem_counts", "attempts", "next_check_at"),
         *("validated_at", "created_by", "created_at", "updated_at", "deleted_at"),

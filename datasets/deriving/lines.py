@@ -127,7 +127,7 @@ def lines_of(dataset: Dataset, file: IO[bytes], unreadable: Unreadable) -> Itera
     Blank rows of other formats are left out; those that cannot be read are counted in `unreadable`.
     """
     if has_plain_lines(dataset):
-        places = dataset.examples.only("position", "line", "conversation_id")
+        places = dataset.examples.defer("messages", "attributes")
         yield from _with_examples(_physical_lines(file), places)
     else:
         yield from _with_examples(_written_lines(dataset, file, unreadable), dataset.examples.all())

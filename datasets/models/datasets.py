@@ -198,7 +198,9 @@ class Dataset(OrganizationOwned):
 
     @property
     def repairable_problems(self) -> int:
-        """How many problems are of a kind that has a mechanical repair."""
+        """How many problems are of a kind that has a mechanical repair; none once all of them were tried."""
+        if (self.change or {}).get("kind") == "repairs":
+            return 0
         return sum(count for code, count in self.problem_counts.items() if code in REPAIRABLE)
 
     @property

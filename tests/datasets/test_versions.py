@@ -5,6 +5,7 @@ import tempfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from datasets import reading, services, versions
 from datasets.deriving import differences as differing
@@ -14,6 +15,7 @@ from datasets.models import Dataset
 from datasets.quality.private_data import find
 from tests.datasets.conftest import content_of, lines, read, row
 from tests.factories import JobFactory
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -452,6 +454,55 @@ def test_a_line_longer_than_a_row_may_be_is_copied_as_it_is(uploaded, user):
 
     assert content_of(version).startswith(huge)
     assert version.problem_counts["line_too_long"] == 1
+
+
+def test_walks_through_many_lines_with_few_queries(uploaded, user, django_assert_max_num_queries):
+    parent = uploaded(lines(*map(row, range(100))))
+    version = versions.filter_dataset(parent, by=user, keep="others", search="Answer 3")
+
+    with django_assert_max_num_queries(20), tempfile.TemporaryFile() as copy:
+        reading.write_derived(version, copy)
+
+
+def test_a_version_is_due_whether_or_not_a_message_about_it_arrives(uploaded, user):
+    version = versions.repair_dataset(uploaded(b"".join(CR_ENDS)), by=user)
+
+    assert list(Dataset.with_deleted.due(timezone.now())) == [version]
+
+
+def test_repairs_everything_at_once(uploaded, user):
+    version = read(
+        versions.repair_dataset(uploaded(lines({"messages": []}) + b"".join(CR_ENDS[1:])), by=user)
+    )
+
+    assert "messages" in version.problem_counts
+    assert version.repairable_problems == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_versions_made_at_the_same_time_have_a_number_each(uploaded, organization, user):
+    parent = uploaded(b"".join(CR_ENDS))
+
+    at_once(*[lambda: versions.repair_dataset(parent, by=user)] * 6)
+
+    made = organization.datasets.versions_of(parent)
+    assert [version.version for version in made] == [7, 6, 5, 4, 3, 2, 1]
+    assert [version.version for version in made.newest()] == [7]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_version_stays_the_newest_while_others_are_made_and_deleted(uploaded, organization, user):
+    parent = uploaded(b"".join(CR_ENDS))
+    second = versions.repair_dataset(parent, by=user)
+
+    at_once(
+        lambda: services.delete_dataset(second),
+        *[lambda: versions.repair_dataset(parent, by=user)] * 4,
+    )
+
+    made = organization.datasets.versions_of(parent)
+    assert [version.version for version in made] == [6, 5, 4, 3, 1]
+    assert [version.version for version in made.newest()] == [6]
 
 
 @pytest.mark.parametrize(
