@@ -6,9 +6,11 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.text import Truncator
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets import editing
+from datasets.deriving.differences import harmless
 from datasets.models import Dataset
 from datasets.version_forms import ExampleForm
 from finetuning.errors import Refused
@@ -16,6 +18,7 @@ from finetuning.pages import page_of
 from finetuning.tenancy import OrganizationRequest, members_only
 
 EDITS_PER_PAGE = 50
+SHOWN_CHARACTERS = 300
 NEW_EXAMPLE = """{
   "messages": [
     {"role": "user", "content": ""},
@@ -75,7 +78,8 @@ def show_draft(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
     dataset = _dataset(request, dataset_id)
     drafts = dataset.edits.drafts().select_related("created_by")
     page = page_of(drafts, request.GET.get("page"), per_page=EDITS_PER_PAGE, count=drafts.count())
-    context = {"dataset": dataset, "page_obj": page, "edits": list(page)}
+    edits = [(edit, Truncator(harmless(edit.row)).chars(SHOWN_CHARACTERS)) for edit in page]
+    context = {"dataset": dataset, "page_obj": page, "edits": edits}
     return render(request, "datasets/draft.html", context)
 
 

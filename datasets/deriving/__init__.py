@@ -50,11 +50,12 @@ def sources_of(dataset: Dataset) -> list[Dataset]:
 
 
 def _store(dataset: Dataset, copy: IO[bytes], output: Output) -> None:
-    size = copy.tell()
-    copy.seek(0)
-    dataset.store_file(File(copy, name=dataset.file_name), size=size)
     with transaction.atomic():
         dataset.changes.all().delete()
         changes = numbered(output.changes, dataset.pk)
         DatasetChange.objects.bulk_create(changes, batch_size=CHANGES_AT_ONCE)
         dataset.record_counts({name: count for name, count in output.counts.items() if count})
+    size = copy.tell()
+    copy.seek(0)
+    # Last, so that a row that has its file has all of it.
+    dataset.store_file(File(copy, name=dataset.file_name), size=size)

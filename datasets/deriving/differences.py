@@ -1,14 +1,22 @@
-"""How two JSON values differ, in words short enough to look at."""
+"""How two JSON values differ, in words short enough to look at.
 
+Private data is masked: what was redacted from a dataset must not live on in its history.
+"""
+
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from datasets.quality import private_data
+
 SHOWN_CHARACTERS = 300
 # How much of what is the same stands before the first difference.
 CONTEXT_CHARACTERS = 60
 SHOWN_PER_LINE = 50
+
+_HIDING = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +40,15 @@ def differences(before: object, after: object, pointer: str = "") -> Iterator[Di
 
 
 def difference(before: str | None, after: str | None, *, pointer: str = "") -> Difference:
-    """Both texts cut to the place where they begin to differ."""
+    """Both texts, harmless and cut to the place where they begin to differ."""
+    before, after = (None if text is None else harmless(text) for text in (before, after))
     start = max(0, _same_characters(before or "", after or "") - CONTEXT_CHARACTERS)
     return Difference(pointer=pointer, before=_cut(before, start), after=_cut(after, start))
+
+
+def harmless(text: str) -> str:
+    """The text with private data masked, and with characters that hide or reorder others made visible."""
+    return _HIDING.sub(lambda match: f"\\u{ord(match.group()):04x}", private_data.mask(text))
 
 
 def _of_objects(before: Mapping[str, Any], after: Mapping[str, Any], pointer: str) -> Iterator[Difference]:

@@ -175,13 +175,12 @@ def redact(value: Any, placeholders: Placeholders) -> Any:
 
 def redact_text(text: str, placeholders: Placeholders) -> str:
     """The text with a placeholder for everything private in it."""
-    if not looks_private(text.encode()):
-        return text
-    found = sorted(_find_in(text, ""), key=lambda finding: finding.start)
-    words = [placeholders.word_for(finding) for finding in found]
-    for finding, word in zip(found[::-1], words[::-1], strict=True):
-        text = text[: finding.start] + word + text[finding.end :]
-    return text
+    return _replaced(text, placeholders.word_for)
+
+
+def mask(text: str) -> str:
+    """The text for a page, everything private in it masked."""
+    return _replaced(text, lambda finding: masked(finding.value))
 
 
 def problem_of(finding: Finding, *, line: int) -> Problem:
@@ -213,6 +212,16 @@ def _find_in(text: str, pointer: str) -> Iterator[Finding]:
             if holds(match.group(1)) and not any(start < last and first < end for first, last in taken):
                 taken.append((start, end))
                 yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=match.group(1))
+
+
+def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
+    if not looks_private(text.encode()):
+        return text
+    found = sorted(_find_in(text, ""), key=lambda finding: finding.start)
+    words = [substitute(finding) for finding in found]
+    for finding, word in zip(found[::-1], words[::-1], strict=True):
+        text = text[: finding.start] + word + text[finding.end :]
+    return text
 
 
 def _plain(finding: Finding) -> str:

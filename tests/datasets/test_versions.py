@@ -166,6 +166,16 @@ def test_redacts_the_same_value_to_the_same_word_in_the_whole_file(uploaded, use
     assert lines_of(version)[0] == lines(PRIVATE[0])
     assert version.change["counts"] == {"kept": 10, "changed": 3, "redacted": 6, "values": 3}
     assert list(find({"all": content_of(version).decode()})) == []
+    details = version.changes.order_by("number").first().details
+    assert details == [
+        {"pointer": "/messages/0/content", "before": "I am an…io", "after": "I am [EMAIL_2]"},
+        {
+            "pointer": "/messages/1/content",
+            "before": "Thanks, An…io and bo…io",
+            "after": "Thanks, [EMAIL_2] and [EMAIL_3]",
+        },
+    ]
+    assert "mail.acme.io" not in str(list(version.changes.values()))
 
 
 def test_redaction_says_what_it_could_not_read(uploaded, user):
@@ -513,6 +523,7 @@ def test_one_version_stays_the_newest_while_others_are_made_and_deleted(uploaded
         ({"a/b": "x"}, {}, [("/a~1b", "x", None)]),
         ([1, 2, 3], [1, 3], [("/1", "2", None)]),
         ([1, 3], [1, 2, 3], [("/1", None, "2")]),
+        ("a", "a\u202eb\x1b", [("", "a", "a\\u202eb\\u001b")]),
         ("x" * 500 + "a", "x" * 500 + "b", [("", "…" + "x" * 60 + "a", "…" + "x" * 60 + "b")]),
     ],
 )
