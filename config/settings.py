@@ -286,6 +286,7 @@ WEBHOOK_ALLOWED_NETWORKS: list[str] = env.list("WEBHOOK_ALLOWED_NETWORKS", [])
 # Limits. Those by the hour count rows, the one by the minute counts requests in Redis
 
 UPLOADS_PER_HOUR = env.int("UPLOADS_PER_HOUR", 10, validate=validate.Range(min=1))
+VERSIONS_PER_HOUR = env.int("VERSIONS_PER_HOUR", 60, validate=validate.Range(min=1))
 JOBS_PER_HOUR = env.int("JOBS_PER_HOUR", 5, validate=validate.Range(min=1))
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", 100, validate=validate.Range(min=1))
 # Failed sign-ins in a quarter of an hour, for one account and from one network.
@@ -337,6 +338,8 @@ SPECTACULAR_SETTINGS = {
         "DatasetStatus": "datasets.models.Dataset.Status",
         "DatasetFormat": "datasets.models.Dataset.Format",
         "DatasetSource": "datasets.models.Dataset.Source",
+        "DatasetEditKind": "datasets.models.DatasetEdit.Kind",
+        "DatasetChangeKind": "datasets.models.DatasetChange.Kind",
         "ProblemSeverity": "datasets.models.DatasetProblem.Severity",
         "JobStatus": "jobs.api.serializers.STATUSES",
         "TrainingMethod": "jobs.api.serializers.METHODS",

@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from config import health, metrics
-from datasets.api.urls import conversation_router
+from datasets.api.urls import conversation_router, version_router
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
 from finetuning.sign_in import SignInForm
@@ -38,6 +38,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),
     path("api/", include(conversation_router.urls)),
+    path("api/", include(version_router.urls)),
     path("api/", include(serving_router.urls)),
     path("api/fine-tuning/", include("datasets.api.urls")),
     path("api/fine-tuning/", include("jobs.api.urls")),

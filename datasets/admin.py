@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from datasets import services
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
@@ -27,6 +28,7 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
     fields = (
         *("organization", "workspace", "name", "description", "status", "method", "format", "layout"),
         *("column_mapping", "parts", "source"),
+        *("version", "parent", "change", "superseded_at"),
         *("source_filters", "file_name", "file_size_bytes", "sha256", "total_examples", "total_tokens"),
         *("total_lines", "rejected_lines", "blank_lines", "problem_counts", "attempts", "next_check_at"),
         *("validated_at", "created_by", "created_at", "updated_at", "deleted_at"),
@@ -52,8 +54,9 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
 
     @admin.action(description="Restore deleted datasets")
     def restore(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
-        restored = queryset.update(deleted_at=None)
-        self.message_user(request, f"{restored} datasets restored.")
+        for dataset in queryset:
+            dataset.restore(now=timezone.now())
+        self.message_user(request, f"{len(queryset)} datasets restored.")
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

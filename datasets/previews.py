@@ -7,12 +7,12 @@ from typing import IO, cast
 from django.core.files.uploadedfile import UploadedFile
 
 from datasets import uploads
+from datasets.checking import Tally, judge
 from datasets.formats import Row
 from datasets.layouts import Columns, Plan
 from datasets.layouts.reading import read_examples
 from datasets.models import Dataset, DatasetProblem
 from datasets.problems import Problem
-from datasets.reading import Tally, judge
 
 PREVIEWED_ROWS = 10
 

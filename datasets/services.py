@@ -38,7 +38,7 @@ class TooManyUploads(TooMany):
 
 def upload_allowance(organization: Organization) -> Allowance:
     """How many datasets the organization may still upload or import within the hour; deleted ones count."""
-    made = Dataset.with_deleted.filter(organization=organization)
+    made = Dataset.with_deleted.filter(organization=organization, change__isnull=True)
     return hourly_allowance(made, limit=settings.UPLOADS_PER_HOUR, now=timezone.now())
 
 
@@ -88,12 +88,13 @@ def stored_upload(
             **uploads.columns_of(intake.plan),
         )
         dataset.store_file(intake.content, size=intake.size)
+    stored = dataset.file.name
     try:
         yield dataset
     finally:
         # Asked anew: a commit whose answer got lost may have made the row all the same.
-        if not Dataset.with_deleted.filter(pk=dataset.pk).exists():
-            dataset.file.delete(save=False)
+        if not Dataset.with_deleted.filter(file=stored).exists():
+            dataset.file.storage.delete(stored or "")
 
 
 @transaction.atomic
@@ -101,6 +102,8 @@ def accept_dataset(dataset: Dataset) -> Dataset:
     """Make the row, due to be read. Raises TooManyUploads."""
     dataset.organization.lock()
     _check_allowance(dataset.organization)
+    # Of two uploads of the same bytes at once the second finds the first one's row only here.
+    dataset.share_file()
     dataset.save(force_insert=True)
     queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))
     return dataset
@@ -184,8 +187,9 @@ def update_dataset(dataset: Dataset, **columns: Any) -> Dataset:
 
 
 def delete_dataset(dataset: Dataset) -> None:
-    """Hide the dataset; its file and examples stay for the jobs that used them. Raises DatasetInUse."""
+    """Hide this version; its file and examples stay for the jobs that used them. Raises DatasetInUse."""
     with transaction.atomic():
+        dataset.organization.lock()
         # A job that is being made takes the same lock, so that neither misses the other.
         Dataset.objects.select_for_update().get(pk=dataset.pk)
         if dataset.jobs.active().exists():

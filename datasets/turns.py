@@ -29,9 +29,10 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """An example cut down to what a page shows. `number` counts from 1."""
+    """An example cut down to what a page shows. `number` counts from 1, `position` from 0."""
 
     number: int
+    position: int
     place: str
     token_count: int
     tools: list[str]
@@ -44,6 +45,7 @@ def shown_example(example: TrainingExample) -> Example:
     turns = [_turn(message) for message in example.messages[:SHOWN_TURNS]]
     return Example(
         number=example.position + 1,
+        position=example.position,
         place=example.place,
         token_count=example.token_count,
         tools=list(_tool_names(example.attributes)),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from datasets import views
+from datasets import edit_views, version_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -17,4 +17,15 @@ urlpatterns = [
     path("<uuid:dataset_id>/edit", views.edit_dataset, name="edit"),
     path("<uuid:dataset_id>/validate", views.revalidate_dataset, name="validate"),
     path("<uuid:dataset_id>/delete", views.delete_dataset, name="delete"),
+    path("<uuid:dataset_id>/versions", version_views.list_versions, name="versions"),
+    path("<uuid:dataset_id>/diff", version_views.show_diff, name="diff"),
+    path("<uuid:dataset_id>/repair", version_views.repair_dataset, name="repair"),
+    path("<uuid:dataset_id>/redact", version_views.redact_dataset, name="redact"),
+    path("<uuid:dataset_id>/derive", version_views.derive_dataset, name="derive"),
+    path("<uuid:dataset_id>/report", version_views.download_report, name="report"),
+    path("<uuid:dataset_id>/export", version_views.download_export, name="export"),
+    path("<uuid:dataset_id>/example", edit_views.edit_example, name="example"),
+    path("<uuid:dataset_id>/draft", edit_views.show_draft, name="draft"),
+    path("<uuid:dataset_id>/draft/save", edit_views.save_edits, name="save-edits"),
+    path("<uuid:dataset_id>/draft/discard", edit_views.discard_edits, name="discard-edits"),
 ]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from datasets import previews, services
+from datasets import change_words, exporting, previews, services
 from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.layouts import TARGETS
 from datasets.models import Dataset, DatasetProblem
@@ -43,7 +43,8 @@ FILTER_LABELS = {
 @members_only
 def list_datasets(request: OrganizationRequest, template: str = "datasets/list.html") -> HttpResponse:
     """All datasets; the cards alone are asked for again while one of them is being read."""
-    found = request.organization.datasets.select_related("created_by").order_by("-created_at", "-id")
+    newest = request.organization.datasets.newest()
+    found = newest.select_related("created_by").order_by("-created_at", "-id")
     count = request.organization.datasets.totals()["total_datasets"]
     page = page_of(found, request.GET.get("page"), per_page=CARDS_PER_PAGE, count=count)
     context = {
@@ -168,8 +169,21 @@ def show_dataset(
         "problems": list(_problems(dataset)[:FIRST_PROBLEMS]),
         "problem_total": sum(dataset.problem_counts.values()),
         "filters": _filters(dataset),
+        **_version_context(dataset),
     }
     return render(request, template, context)
+
+
+def _version_context(dataset: Dataset) -> dict[str, Any]:
+    """The place among the versions, how it was made, and the draft that waits."""
+    newest = dataset.organization.datasets.versions_of(dataset).first()
+    return {
+        "newest": newest,
+        "kind": change_words.kind_in_words(dataset),
+        "counts": change_words.counts_in_words(dataset),
+        "draft_edits": dataset.edits.drafts().count(),
+        "export_formats": exporting.FORMATS,
+    }
 
 
 def _dataset(request: OrganizationRequest, dataset_id: UUID) -> Dataset:

@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, cast
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from finetuning.models import Membership, Organization, Role, User
 
@@ -61,8 +62,8 @@ class OrganizationMiddleware:
 def _changes_take(
     role: Role,
 ) -> Callable[
-    [Callable[Concatenate[OrganizationRequest, P], HttpResponse]],
-    Callable[Concatenate[HttpRequest, P], HttpResponse],
+    [Callable[Concatenate[OrganizationRequest, P], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, P], HttpResponseBase],
 ]:
     """A decorator for pages of members: every member may look, a POST takes at least `role`.
 
@@ -71,11 +72,11 @@ def _changes_take(
     """
 
     def decorate(
-        view: Callable[Concatenate[OrganizationRequest, P], HttpResponse],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        view: Callable[Concatenate[OrganizationRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @login_required
         @wraps(view)
-        def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             membership = cast("Membership | None", getattr(request, "membership", None))
             if membership is None:
                 raise PermissionDenied(NO_MEMBER)

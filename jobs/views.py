@@ -92,7 +92,7 @@ def _job_form(request: OrganizationRequest, sent: QueryDict, dataset: Dataset) -
 
 def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
     datasets = request.organization.datasets
-    trainable = datasets.trainable().order_by("-created_at", "-id")
+    trainable = datasets.newest().trainable().order_by("-created_at", "-id")
     totals = datasets.totals()
     count = totals["validated_datasets"]
     page = page_of(trainable, request.GET.get("page"), per_page=ROWS_PER_PAGE, count=count)

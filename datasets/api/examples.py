@@ -44,6 +44,11 @@ DATASET: dict[str, Any] = {
     "creator": PERSON,
     "createdAt": CREATED_AT,
     "updatedAt": UPDATED_AT,
+    "seriesId": DATASET_ID,
+    "version": 1,
+    "parentId": None,
+    "change": None,
+    "supersededAt": None,
 }
 DETAIL = DATASET | {
     "validationReport": {

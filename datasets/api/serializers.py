@@ -123,6 +123,8 @@ class DatasetSerializer(ModelSerializer):
     validation_errors = serializers.ListField(
         source="placed_errors", child=serializers.DictField(), read_only=True
     )
+    series_id = serializers.UUIDField(read_only=True)
+    parent_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
         model = Dataset
@@ -141,6 +143,7 @@ class DatasetSerializer(ModelSerializer):
                 "validation_errors",
             ),
             *("total_examples", "total_tokens", "creator", "created_at", "updated_at"),
+            *("series_id", "version", "parent_id", "change", "superseded_at"),
         )
         read_only_fields = fields
 

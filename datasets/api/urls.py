@@ -1,5 +1,6 @@
 from rest_framework.routers import SimpleRouter
 
+from datasets.api.version_views import VersionViewSet
 from datasets.api.views import ConversationViewSet, DatasetViewSet, PreviewViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -10,3 +11,5 @@ urlpatterns = router.urls
 conversation_router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 conversation_router.register("conversations", ConversationViewSet, basename="conversation")
 conversation_router.register("dataset-previews", PreviewViewSet, basename="dataset-preview")
+version_router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+version_router.register("datasets", VersionViewSet, basename="version")

@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 
 from datasets import previews, services
 from datasets.api import serializers as shapes
-from datasets.models import Conversation, Dataset, DatasetProblem
+from datasets.models import Conversation, DatasetProblem, DatasetQuerySet
 from finetuning.api.serializers import NameAndDescriptionSerializer
 from finetuning.api.views import OrganizationViewSet
 from finetuning.models import Role
@@ -39,8 +39,8 @@ class DatasetViewSet(OrganizationViewSet):
     hourly_limits = dict.fromkeys(creating_actions, services.upload_allowance)
     refusals = {"destroy": (409,)}
 
-    def get_queryset(self) -> QuerySet[Dataset]:
-        datasets: QuerySet[Dataset] = self.organization.datasets.select_related("created_by")
+    def get_queryset(self) -> DatasetQuerySet:
+        datasets: DatasetQuerySet = self.organization.datasets.select_related("created_by")
         return datasets.order_by("-created_at", "-id")
 
     def get_parsers(self) -> list[BaseParser]:
@@ -56,8 +56,9 @@ class DatasetViewSet(OrganizationViewSet):
         return services.stored_upload(self.organization, by=self.request.user, **values)
 
     def list(self, request: Request) -> Response:
+        """The newest version of each dataset."""
         filters = self.valid_query(shapes.DatasetFilters)
-        return self.page(self.get_queryset().filter(**filters), shapes.DatasetSerializer)
+        return self.page(self.get_queryset().newest().filter(**filters), shapes.DatasetSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(shapes.DatasetDetailSerializer(self.get_object()).data)

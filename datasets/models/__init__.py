@@ -11,6 +11,7 @@ from datasets.models.examples import (
     TrainingExample,
     TrainingExampleQuerySet,
 )
+from datasets.models.versions import DatasetChange, DatasetEdit, DatasetEditQuerySet
 
 __all__ = [
     "LONG_EXAMPLE_TOKENS",
@@ -18,6 +19,9 @@ __all__ = [
     "ConversationManager",
     "ConversationQuerySet",
     "Dataset",
+    "DatasetChange",
+    "DatasetEdit",
+    "DatasetEditQuerySet",
     "DatasetManager",
     "DatasetProblem",
     "DatasetQuerySet",

@@ -6,21 +6,42 @@ from typing import Any, Self, cast
 
 from django.core.files import File
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from datasets.formats import Format
-from datasets.layouts import LAYOUTS, Part, Plan, known_layout
+from datasets.layouts import LAYOUTS, METHODS, Part, Plan, known_layout
+from datasets.validation.repairs import REPAIRABLE
 from finetuning.ids import uuid7
 from finetuning.models import Organization, OrganizationOwned, Workspace
 from finetuning.webhooks.events import announce
 
 ALIVE = Q(deleted_at__isnull=True)
+LISTED = ALIVE & Q(superseded_at__isnull=True)
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def trainable(self) -> Self:
         return self.filter(status=Dataset.Status.VALID)
+
+    def newest(self) -> Self:
+        """Of each dataset the newest version, which is what lists show."""
+        return self.filter(superseded_at=None)
+
+    def versions_of(self, dataset: "Dataset") -> Self:
+        series = self.filter(organization=dataset.organization_id, series_id=dataset.series_id)
+        return series.order_by("-version")
+
+    def merged_from(self, dataset: "Dataset") -> Self:
+        """Datasets that were put together from this one and others."""
+        return self.filter(change__contains={"sources": [str(dataset.pk)]})
+
+    def settle(self, dataset: "Dataset", *, now: datetime) -> None:
+        """Make the highest version that is not deleted the newest. The organization is locked before."""
+        alive = self.versions_of(dataset).filter(deleted_at=None)
+        newest = alive.order_by("-version").values("pk")[:1]
+        alive.filter(superseded_at=None).exclude(pk__in=newest).update(superseded_at=now)
+        alive.filter(pk__in=newest).exclude(superseded_at=None).update(superseded_at=None)
 
     def due(self, now: datetime) -> Self:
         """Datasets whose file waits to be read, or whose reader has died."""
@@ -35,7 +56,7 @@ class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ig
         return alive
 
     def totals(self, *, workspace: Workspace | None = None) -> dict[str, Any]:
-        """Numbers of `organization.datasets`, or of those in one workspace."""
+        """Numbers of `organization.datasets.newest()`, or of those in one workspace."""
         sums = self.instance.stat_changes.sums("datasets", workspace=workspace)
         by_status = sums["status"]
         return {
@@ -51,8 +72,21 @@ class DatasetManager(models.Manager.from_queryset(DatasetQuerySet)):  # type: ig
 
 
 def storage_path(dataset: "Dataset", file_name: str) -> str:
-    """Nothing of the user's file name reaches the storage."""
-    return f"uploads/fine-tuning/{dataset.organization_id}/{dataset.pk}/{uuid7()}.{dataset.format}"
+    """By what the file holds. Nothing of the user's file name reaches the storage.
+
+    Each time another path: a file that is stored for nothing can then be removed without a look at who else
+    is just storing the same bytes.
+    """
+    return f"uploads/fine-tuning/{dataset.organization_id}/{dataset.sha256}/{uuid7()}"
+
+
+class SeriesField(models.UUIDField):  # type: ignore[type-arg]
+    """The id of the row itself unless another one is given."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 - Django's signature
+        if getattr(model_instance, self.attname) is None:
+            setattr(model_instance, self.attname, model_instance.pk)
+        return super().pre_save(model_instance, add)
 
 
 def placed(plan: Plan, line: int | None) -> dict[str, Any]:
@@ -62,7 +96,10 @@ def placed(plan: Plan, line: int | None) -> dict[str, Any]:
 
 
 class Dataset(OrganizationOwned):
-    """A set of training examples, made from one uploaded file or from conversations."""
+    """A set of training examples: one version of a dataset. Its content never changes.
+
+    What changes it makes another row, whose `parent` is this one; docs/decisions/0008-versions.md.
+    """
 
     class Status(models.TextChoices):
         PROCESSING = "processing"
@@ -98,6 +135,14 @@ class Dataset(OrganizationOwned):
     source = models.CharField(max_length=20, choices=Source.choices, default=Source.UPLOAD)
     source_filters = models.JSONField(null=True, blank=True)
 
+    series_id = SeriesField(editable=False, help_text="The id of the first version.")
+    version = models.PositiveIntegerField(default=1)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    change = models.JSONField(
+        null=True, blank=True, help_text="What made it of its parent: kind, parameters."
+    )
+    superseded_at = models.DateTimeField(null=True, blank=True, help_text="Null: the newest version.")
+
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PROCESSING)
     method = models.CharField(max_length=20, default="supervised", help_text="What it can be used to train.")
     total_examples = models.IntegerField(default=0)
@@ -127,10 +172,10 @@ class Dataset(OrganizationOwned):
             models.Index(
                 fields=["organization", "status", "-created_at", "-id"],
                 name="datasets_by_status",
-                condition=ALIVE,
+                condition=LISTED,
             ),
             models.Index(
-                fields=["workspace", "-created_at", "-id"], name="datasets_of_workspace", condition=ALIVE
+                fields=["workspace", "-created_at", "-id"], name="datasets_of_workspace", condition=LISTED
             ),
             models.Index(
                 fields=["organization", "-validated_at", "-id"],
@@ -138,11 +183,17 @@ class Dataset(OrganizationOwned):
                 condition=ALIVE & Q(validated_at__isnull=False),
             ),
             models.Index(
+                fields=["organization", "sha256"], name="datasets_by_content", condition=~Q(sha256="")
+            ),
+            models.Index(
                 fields=["next_check_at"], name="datasets_due", condition=Q(next_check_at__isnull=False)
             ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="datasets_organization_and_id"),
+            models.UniqueConstraint(
+                fields=["organization", "series_id", "version"], name="datasets_version_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -157,6 +208,11 @@ class Dataset(OrganizationOwned):
             columns=self.column_mapping,
             parts=tuple(Part(**part) for part in self.parts),
         )
+
+    @property
+    def has_vendor_rows(self) -> bool:
+        """Whether the file is one, and each of its rows as it is trained."""
+        return not self.parts and self.layout in ("", *METHODS)
 
     @property
     def files(self) -> list[dict[str, Any]]:
@@ -181,12 +237,27 @@ class Dataset(OrganizationOwned):
     def is_processing(self) -> bool:
         return self.status == self.Status.PROCESSING
 
+    @property
+    def repairable_problems(self) -> int:
+        """How many problems are of a kind that has a mechanical repair; none once all of them were tried."""
+        if (self.change or {}).get("kind") == "repairs":
+            return 0
+        return sum(count for code, count in self.problem_counts.items() if code in REPAIRABLE)
+
+    @property
+    def private_findings(self) -> int:
+        """How often something private was found in the examples."""
+        return sum(self.problem_counts.get(code, 0) for code in ("personal_data", "secret"))
+
     def billable_tokens(self, max_example_tokens: int) -> int:
         """Tokens of one epoch: what is longer than the model's limit is cut off, not billed."""
         return self.total_tokens - self.examples.tokens_over(max_example_tokens)
 
     def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
-        """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already."""
+        """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already.
+
+        What the organization has stored already is not stored again.
+        """
         digest = hashlib.sha256()
         for chunk in content.chunks():
             digest.update(chunk)
@@ -194,10 +265,23 @@ class Dataset(OrganizationOwned):
         self.sha256 = digest.hexdigest()
         self.file_size_bytes = size
         self.file_name = self.file_name or content.name or ""
-        self.file.save(self.file_name, content, save=False)
+        if not self.share_file():
+            self.file.save(self.file_name, content, save=False)
         Dataset.with_deleted.filter(pk=self.pk).update(
             file=self.file.name, file_name=self.file_name, file_size_bytes=size, sha256=self.sha256
         )
+
+    def share_file(self) -> bool:
+        """Take the file of a row with the same bytes. False: there is none. No file of a row goes away."""
+        same = Dataset.with_deleted.filter(organization=self.organization_id, sha256=self.sha256)
+        stored = same.exclude(file="").values_list("file", flat=True).first()
+        self.file.name = stored or self.file.name
+        return stored is not None
+
+    def record_counts(self, counts: dict[str, int]) -> None:
+        """Add to `change` how many lines were kept, changed, removed, and so on."""
+        self.change = {**(self.change or {}), "counts": counts}
+        Dataset.with_deleted.filter(pk=self.pk).update(change=self.change)
 
     def claim(self, *, now: datetime, until: datetime) -> bool:
         """Take the due check for the time of a lease. False: it is not due, or somebody has it."""
@@ -243,4 +327,18 @@ class Dataset(OrganizationOwned):
         self.refresh_from_db()
 
     def mark_deleted(self, *, now: datetime) -> None:
+        """Hide this version; of those that are left the highest is the newest."""
         Dataset.objects.filter(pk=self.pk).update(deleted_at=now, next_check_at=None, updated_at=now)
+        Dataset.with_deleted.settle(self, now=now)
+
+    def restore(self, *, now: datetime) -> None:
+        """Undo `mark_deleted`."""
+        Dataset.with_deleted.filter(pk=self.pk).update(deleted_at=None, updated_at=now)
+        Dataset.with_deleted.settle(self, now=now)
+
+    def supersede(self, *, now: datetime) -> int:
+        """Hide the newest version from lists; returns the next number. The organization is locked before."""
+        series = Dataset.with_deleted.versions_of(self)
+        series.filter(superseded_at=None).update(superseded_at=now)
+        highest: int = series.order_by().aggregate(highest=Max("version"))["highest"]
+        return highest + 1

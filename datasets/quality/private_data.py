@@ -6,7 +6,6 @@ private keys; ISO 7812 (Luhn) for cards; ISO 13616 for IBAN; E.123 and the North
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +86,7 @@ _PATTERNS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ),
 )  # fmt: skip
 
+_PLACEHOLDER = re2.compile(r"\[([A-Z_]{4,11})_([0-9]{1,9})\]")
 KINDS = tuple(dict.fromkeys(kind for kind, _, _ in _PATTERNS))
 
 
@@ -130,19 +130,57 @@ def check(row: Mapping[str, Any], *, line: int) -> list[Problem]:
     return [problem_of(finding, line=line) for finding in find(row)]
 
 
-def redact(value: Any, *, key: bytes) -> Any:
-    """A copy of a JSON value with everything private replaced, such as `[EMAIL-1f0c9a2b]`.
+class Placeholders:
+    """Words in the place of private values, such as `[EMAIL_1]`: the same value has the same word.
 
-    The same value becomes the same word wherever it occurs, as long as `key` is the same, so conversations
-    still make sense; without the key nobody can test a guess. Object keys stay.
+    `replaced` lists the word of each value that was replaced, in order. Values are kept as digests only.
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[tuple[str, bytes], str] = {}
+        self._used: dict[str, int] = {}
+        self.replaced: list[str] = []
+
+    def reserve(self, text: str) -> None:
+        """Use no word again that stands in `text` already."""
+        for match in _PLACEHOLDER.finditer(text):
+            kind = match.group(1)
+            self._used[kind] = max(self._used.get(kind, 0), int(match.group(2)))
+
+    def word_for(self, finding: Finding) -> str:
+        """The word for what was found."""
+        kind = finding.kind.upper()
+        value = (kind, hashlib.sha256(_plain(finding).encode()).digest())
+        if value not in self._words:
+            self._used[kind] = self._used.get(kind, 0) + 1
+            self._words[value] = f"[{kind}_{self._used[kind]}]"
+        self.replaced.append(self._words[value])
+        return self._words[value]
+
+
+def redact(value: Any, placeholders: Placeholders) -> Any:
+    """A copy of a JSON value with a placeholder for everything private.
+
+    The same value becomes the same word wherever it occurs, so conversations still make sense. Object keys
+    stay.
     """
     if isinstance(value, str):
-        return _redact_text(value, key)
+        return redact_text(value, placeholders)
     if isinstance(value, list):
-        return [redact(item, key=key) for item in value]
+        return [redact(item, placeholders) for item in value]
     if isinstance(value, Mapping):
-        return {name: redact(item, key=key) for name, item in value.items()}
+        return {name: redact(item, placeholders) for name, item in value.items()}
     return value
+
+
+def redact_text(text: str, placeholders: Placeholders) -> str:
+    """The text with a placeholder for everything private in it."""
+    return _replaced(text, placeholders.word_for)
+
+
+def mask(text: str) -> str:
+    """The text for a page, everything private in it masked."""
+    return _replaced(text, lambda finding: masked(finding.value))
 
 
 def problem_of(finding: Finding, *, line: int) -> Problem:
@@ -176,17 +214,20 @@ def _find_in(text: str, pointer: str) -> Iterator[Finding]:
                 yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=match.group(1))
 
 
-def _redact_text(text: str, key: bytes) -> str:
+def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
     if not looks_private(text.encode()):
         return text
-    for finding in sorted(_find_in(text, ""), key=lambda finding: finding.start, reverse=True):
-        text = text[: finding.start] + _substitute(finding, key) + text[finding.end :]
+    found = sorted(_find_in(text, ""), key=lambda finding: finding.start)
+    words = [substitute(finding) for finding in found]
+    for finding, word in zip(found[::-1], words[::-1], strict=True):
+        text = text[: finding.start] + word + text[finding.end :]
     return text
 
 
-def _substitute(finding: Finding, key: bytes) -> str:
-    plain = finding.value.lower() if finding.kind == "email" else finding.value
+def _plain(finding: Finding) -> str:
+    """The value without what its writers choose: capitals of an address, spaces in a number."""
+    if finding.kind == "email":
+        return finding.value.lower()
     if finding.kind in {"card", "iban", "phone"}:
-        plain = "".join(character for character in plain if character.isalnum())
-    mark = hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()[:8]
-    return f"[{finding.kind.upper()}-{mark}]"
+        return "".join(character for character in finding.value if character.isalnum())
+    return finding.value

@@ -13,6 +13,12 @@ PAGES = {
     "dataset-reading": ("datasets:detail", "waiting_dataset"),
     "dataset-problems": ("datasets:problems", "invalid_dataset"),
     "dataset-edit": ("datasets:edit", "dataset"),
+    "dataset-version": ("datasets:detail", "version"),
+    "dataset-versions": ("datasets:versions", "version"),
+    "dataset-diff": ("datasets:diff", "version"),
+    "dataset-derive": ("datasets:derive", "dataset"),
+    "dataset-example-new": ("datasets:example", "dataset"),
+    "dataset-draft": ("datasets:draft", "version"),
     "jobs": ("jobs:list", None),
     "job-new-dataset": ("jobs:new", None),
     "job": ("jobs:detail", "job"),
@@ -54,6 +60,7 @@ def addresses(world):
     chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"
     return found | {
         "api-refused": f"{reverse('job-list')}?status=done",
+        "dataset-example": f"{reverse('datasets:example', args=[world['version'].pk])}?position=0",
         "dataset-import": f"{reverse('datasets:new')}?method=import",
         "job-new-model": chosen,
         "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",

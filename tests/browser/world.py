@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from datasets import reading
+from datasets import editing, reading, versions
 from datasets import services as datasets
 from finetuning.members import invitations
 from finetuning.models import ProviderAccount, Role, User, WebhookEndpoint
@@ -26,6 +26,7 @@ def build_world(organization, user, sandbox):
     """Datasets, jobs and models in every state. Returns them by a short name; needs a usable account."""
     support = add_dataset(organization, user, "Support answers", SUPPORT)
     mistakes = add_dataset(organization, user, "Answers with mistakes", MISTAKES)
+    version = make_version(mistakes, user)
     waiting = upload(organization, user, "A dataset that is still being read", SUPPORT)
     done = start(organization, user, "Support, friendly tone", support)
     finish(done, sandbox)
@@ -43,6 +44,7 @@ def build_world(organization, user, sandbox):
     return {
         **add_colleagues(organization, user),
         **{"dataset": support, "invalid_dataset": mistakes, "waiting_dataset": waiting, "model": model},
+        "version": version,
         **{"endpoint": endpoint, "delivery": endpoint.deliveries.newest_first().last()},
         **{"job": done, "cancelled_job": cancelled, "running_job": running, "pending_job": pending},
     }
@@ -92,6 +94,16 @@ def add_endpoint(organization, user):
         next_attempt_at=None, attempts=10, answer_status=500, answer_text="Sorry", duration_ms=1312
     )
     return endpoint
+
+
+def make_version(dataset, user):
+    """What the repairs of a dataset make, with a draft of edits."""
+    version = versions.repair_dataset(dataset, by=user)
+    reading.validate_dataset(version)
+    editing.delete_example(version, by=user, position=0)
+    editing.add_example(version, by=user, text=SUPPORT.splitlines()[0].decode())
+    version.refresh_from_db()
+    return version
 
 
 def upload(organization, user, name, content):

@@ -39,6 +39,7 @@ COMPRESSED = {
 GENEROUS = dict.fromkeys(
     (
         "UPLOADS_PER_HOUR",
+        "VERSIONS_PER_HOUR",
         "JOBS_PER_HOUR",
         "REQUESTS_PER_MINUTE",
         "SIGN_INS_PER_ACCOUNT",

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from datasets.models import Conversation, TrainingExample
+from datasets.models import Conversation, Dataset, TrainingExample
 from finetuning.models import Workspace
 from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel
 from tests.factories import (
@@ -87,6 +87,7 @@ def ours_and_theirs(organization, other_organization):
     key.workspaces.add(Workspace.objects.create(organization=organization, name="Ours"))
     return {
         ("fine_tuning_datasets", "workspace_id"): (job.dataset, workspace),
+        ("fine_tuning_datasets", "parent_id"): (job.dataset, foreign_job.dataset),
         ("conversations", "workspace_id"): (conversation, workspace),
         ("training_examples", "conversation_id"): (owned_example, foreign_conversation),
         ("fine_tuning_jobs", "workspace_id"): (job, workspace),
@@ -166,6 +167,8 @@ def like(row, *, column):
             fresh.second_share = 10 if column == "second_model_id" else 0
         case ApiKey():
             fresh.prefix = "at-00000000"
+        case Dataset():
+            fresh.version += 1
         case TrainingExample():
             fresh.position += 1
         case FineTunedModel():

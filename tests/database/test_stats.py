@@ -22,7 +22,7 @@ from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory, O
 def counted(organization, workspace=None):
     """What the API's numbers must be, by reading every row."""
     limits = {"workspace": workspace} if workspace else {}
-    datasets = list(Dataset.objects.filter(organization=organization, **limits))
+    datasets = list(Dataset.objects.newest().filter(organization=organization, **limits))
     jobs = list(Job.objects.filter(organization=organization, **limits))
     models = list(FineTunedModel.objects.filter(organization=organization, **limits))
     return {
@@ -126,6 +126,9 @@ class World:
 
     def show_again(self):
         self.some(Dataset).update(deleted_at=None)
+
+    def supersede(self):
+        self.some(Dataset).update(superseded_at=self.dice.choice([None, timezone.now()]))
 
     def move(self):
         self.some(self.dice.choice([Dataset, Job, FineTunedModel])).update(workspace=self.workspace())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from datasets.quality import Quality, duplicates
 from datasets.quality.answers import is_refusal
 from datasets.quality.languages import shares
-from datasets.quality.private_data import KINDS, find, looks_private, masked, problem_of, redact
+from datasets.quality.private_data import KINDS, Placeholders, find, looks_private, masked, problem_of, redact
 from tests.datasets.hostile.corpus import assistant, user
 
 WORDS = [
@@ -149,23 +149,40 @@ def test_masks_short_values_whole():
 
 
 def test_redacts_the_same_value_to_the_same_word():
-    row = chat("Ann is ann.smith@mail.acme.io", "Mail to Ann.Smith@mail.acme.io or +49 30 901820")
+    row = chat("Ann is ann.smith@mail.acme.io", "Mail to Ann.Smith@mail.acme.io or bob@mail.acme.io")
 
-    redacted = redact(row, key=b"key")
+    redacted = redact(row, Placeholders())
 
     question, answer = (message["content"] for message in redacted["messages"])
-    mark = question.removeprefix("Ann is ")
-    assert mark.startswith("[EMAIL-")
-    assert answer.startswith(f"Mail to {mark} or [PHONE-")
-    assert redact(row, key=b"other") != redacted
-    assert redact(redacted, key=b"key") == redacted
+    assert question == "Ann is [EMAIL_1]"
+    assert answer == "Mail to [EMAIL_1] or [EMAIL_2]"
+    assert redact(redacted, Placeholders()) == redacted
     assert list(find(redacted)) == []
+
+
+def test_writes_a_number_in_two_ways_as_the_same_word():
+    row = chat("Call +49 30 901820", "I called +49-30-901820")
+
+    assert [message["content"] for message in redact(row, Placeholders())["messages"]] == [
+        "Call [PHONE_1]",
+        "I called [PHONE_1]",
+    ]
+
+
+def test_gives_no_placeholder_that_stands_in_the_text_already():
+    placeholders = Placeholders()
+    placeholders.reserve("Ask [EMAIL_3] or [PHONE_1], not [EMAIL_2]")
+
+    redacted = redact("bob@mail.acme.io, +49 30 901820", placeholders)
+
+    assert redacted == "[EMAIL_4], [PHONE_2]"
+    assert placeholders.replaced == ["[EMAIL_4]", "[PHONE_2]"]
 
 
 def test_redacts_everywhere_but_in_keys_and_changes_nothing_else():
     row = {"messages": [user([{"type": "text", "text": KEY}])], KEY: 1, "n": [None, True, 1.5]}
 
-    redacted = redact(row, key=b"key")
+    redacted = redact(row, Placeholders())
 
     assert KEY not in json.dumps(redacted["messages"])
     assert redacted[KEY] == 1

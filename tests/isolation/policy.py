@@ -11,6 +11,7 @@ A line is a method, the route's name, the lowest role that may, and, where they 
 - `reads_token`: a public operation that looks at an access token if there is one, and so refuses a bad one.
 """
 
+import json
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache, partial
@@ -193,6 +194,28 @@ API = [
     POST("dataset-validate", MEMBER, of="dataset"),
     GET("dataset-examples", VIEWER, of="dataset"),
     POST("dataset-preview-list", MEMBER, send={"file": FILE}, changes=False),
+    # Versions of datasets, beside the operations of fine-tuning.
+    GET("version-versions", VIEWER, of="dataset"),
+    GET("version-diff", VIEWER, of="version"),
+    GET("version-lineage", VIEWER, of="version"),
+    POST("version-repairs", MEMBER, of="flawed_dataset", status=201),
+    POST("version-redaction", MEMBER, of="flawed_dataset", status=201),
+    POST("version-filter", MEMBER, of="dataset", send={"keep": "others", "search": "1"}, status=201),
+    POST("version-sample", MEMBER, of="dataset", send={**NAME, "count": 10, "seed": 1}, status=201),
+    POST("version-split", MEMBER, of="dataset", send={"ratio": 0.2, "seed": 1}, status=201),
+    POST(
+        "version-merge",
+        MEMBER,
+        of="flawed_dataset",
+        send={**NAME, "datasetIds": [Id("dataset")]},
+        status=201,
+    ),
+    GET("version-problem-report", VIEWER, of="flawed_dataset", query={"fileFormat": "csv"}),
+    GET("version-export", VIEWER, of="dataset", query={"fileFormat": "json"}),
+    GET("version-edits", VIEWER, of="flawed_dataset"),
+    POST("version-edits", MEMBER, of="dataset", send={"kind": "delete", "position": 0}, status=201),
+    DELETE("version-edits", MEMBER, of="flawed_dataset"),
+    POST("version-save-edits", MEMBER, of="flawed_dataset", status=201),
     GET("conversation-list", VIEWER),
     POST("conversation-list", MEMBER, send={**TALK, "workspaceId": Id("workspace")}, status=201),
     # Jobs.
@@ -275,6 +298,24 @@ PAGES = [
     POST("datasets:edit", MEMBER, of="dataset", send=NAME),
     POST("datasets:validate", MEMBER, of="dataset"),
     POST("datasets:delete", OWNER, of="dataset"),
+    GET("datasets:versions", VIEWER, of="version"),
+    GET("datasets:diff", VIEWER, of="version"),
+    POST("datasets:repair", MEMBER, of="flawed_dataset"),
+    POST("datasets:redact", MEMBER, of="flawed_dataset"),
+    GET("datasets:derive", VIEWER, of="dataset"),
+    POST(
+        "datasets:derive",
+        MEMBER,
+        of="dataset",
+        send={"kind": "merge", **NAME, "others": [Id("flawed_dataset")]},
+    ),
+    GET("datasets:report", VIEWER, of="flawed_dataset", query={"as": "csv"}),
+    GET("datasets:export", VIEWER, of="dataset", query={"as": "jsonl"}),
+    GET("datasets:example", VIEWER, of="dataset", query={"position": 1}),
+    POST("datasets:example", MEMBER, of="dataset", send={"example": json.dumps(TALK)}),
+    GET("datasets:draft", VIEWER, of="flawed_dataset"),
+    POST("datasets:save-edits", MEMBER, of="flawed_dataset"),
+    POST("datasets:discard-edits", MEMBER, of="flawed_dataset"),
     GET("jobs:list", VIEWER),
     GET("jobs:rows", VIEWER),
     GET("jobs:new", VIEWER, query={**JOB_FORM, "step": "review"}),

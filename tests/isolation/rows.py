@@ -1,5 +1,6 @@
 """One row of every kind for an organization, and what tells whether any of an organization's rows changed."""
 
+import json
 from datetime import timedelta
 from functools import cache
 
@@ -37,6 +38,7 @@ def furnish(organization, *, mark):
     texts = {"name": f"{mark} name", "description": f"{mark} description"}
     dataset = DatasetFactory(**own, **texts, file_name=f"{mark}.jsonl", examples=12)
     dataset.store_file(ContentFile(TALKS), size=len(TALKS))
+    flawed, version = _versions(own, mark)
     job = JobFactory(
         **own, **texts, provider_account=account, dataset=DatasetFactory(**own, name=f"{mark} busy")
     )
@@ -68,6 +70,8 @@ def furnish(organization, *, mark):
         "provider_account": account,
         "spare_account": ProviderAccountFactory(organization=organization, name=f"{mark.lower()}-spare"),
         "dataset": dataset,
+        "flawed_dataset": flawed,
+        "version": version,
         "job": job,
         "finished_job": finished_job,
         "model": models[0],
@@ -77,6 +81,31 @@ def furnish(organization, *, mark):
         "endpoint": endpoint,
         "delivery": delivery,
     }
+
+
+def _versions(own, mark):
+    """A dataset with something to repair, to redact and to save, and a version that was made of another."""
+    flawed = DatasetFactory(
+        **own,
+        name=f"{mark} flawed",
+        file_name=f"{mark}.jsonl",
+        problem_counts={"white_space": 1, "personal_data": 1},
+        examples=2,
+    )
+    flawed.store_file(ContentFile(TALKS), size=len(TALKS))
+    flawed.edits.create(kind="add", row=json.dumps({"messages": [f"{mark} edit"]}))
+    first = DatasetFactory(**own, name=f"{mark} first", superseded_at=timezone.now())
+    version = DatasetFactory(
+        **own,
+        name=f"{mark} second",
+        parent=first,
+        series_id=first.series_id,
+        version=2,
+        change={"kind": "repairs", "counts": {}},
+    )
+    details = [{"pointer": "", "before": f"{mark} before", "after": f"{mark} after"}]
+    version.changes.create(number=1, kind="changed", parent_line=1, line=1, details=details)
+    return flawed, version
 
 
 def _model(own, texts, account, provider_model_id):

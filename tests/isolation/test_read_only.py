@@ -105,5 +105,7 @@ def _rows(model, known, fleeting):
         if not isinstance(field, fleeting) and field.attname not in random.get(model.__name__, ())
     ]
     keys = {field.attname for field in model._meta.fields if field.is_relation or field.primary_key}
+    # The id of the first row of a series, which is the new one here.
+    keys.add("series_id")
     for row in model._base_manager.values(*names):
         yield str([("new" if name in keys and row[name] not in known else row[name]) for name in names])

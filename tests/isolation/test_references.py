@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 KINDS = {
     "agentIds": "agent",
     "datasetId": "dataset",
+    "datasetIds": "dataset",
     "fallbackModelId": "model",
     "organizationId": "organization",
     "secondModelId": "model",
@@ -29,6 +30,7 @@ BY_TEXT = [reference for reference in references() if reference[2] in TEXTS]
 # Where a form lets a row be chosen: the operation that shows it, by the form and its field.
 CHOICES = {
     ("jobs.forms", "DatasetForm", "dataset"): ("POST jobs:new", "dataset"),
+    ("datasets.version_forms", "MergeForm", "others"): ("POST datasets:derive", "dataset"),
     ("models_registry.forms", "SplitForm", "second_model"): ("POST agents:split", "model"),
     ("models_registry.forms", "AgentSettingsForm", "fallback_model"): ("POST agents:settings", "model"),
     ("models_registry.forms", "ApiKeyForm", "agents"): ("POST keys:list", "agent"),
