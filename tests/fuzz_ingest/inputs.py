@@ -53,7 +53,7 @@ VALUES = [
     "[" * 50, "ann@acme.io 4111 1111 1111 1111", "sk-proj-" + "a1B2" * 10, "data:image/png;base64,iVBORw0KGgo=", "ftp://a",
     [], {}, [None], [[]], [{}], ["a"], {"type": "text"}, {"type": "text", "text": "A"}, {"role": "user", "content": "Q"},
     {"role": "assistant", "content": "A"}, {"role": "tool", "content": "A", "tool_call_id": "c1"}, [CALL], [CALL, CALL],
-    CALL["function"], [TOOL], [TOOL] * 130, {"url": "https://a"}, [["q", "a"]], [{"from": "human", "value": "Q"}],
+    CALL["function"], [TOOL], [{}] * 130, {"url": "https://a"}, [["q", "a"]], [{"from": "human", "value": "Q"}],
     {"a": {"a": {"a": {"a": [[[[]]]]}}}}, json.loads("[" * 40 + "]" * 40), "x" * 3_000, {"properties": {"a": True}},
     {"properties": []}, {"messages": []},
 ]  # fmt: skip
@@ -73,11 +73,12 @@ PIECES = [
 
 @dataclass(frozen=True)
 class Input:
-    """A file, how it is read, and the size of the blocks in which it comes."""
+    """A file, how it is read, and what is tried beside that: another size of blocks (0: none), the repairs."""
 
     data: bytes = field(repr=False)
     plan: Plan
     step: int
+    is_repaired: bool
 
 
 class Choices:
@@ -107,7 +108,8 @@ def made(recipe):
     data = WRITERS[format](rows)
     for _ in range(choices.pick((0, 0, 1, 2, 3))):
         data = cut(data, choices)
-    return Input(data, plan(format, choices), step=choices.pick((1 << 20, 1 << 20, 7, 1)))
+    step, is_repaired = choices.pick((0, 0, 0, 0, 7, 1)), choices.number(4) == 1
+    return Input(data, plan(format, choices), step=step, is_repaired=is_repaired)
 
 
 def plan(format, choices):
@@ -164,7 +166,7 @@ def as_lines(rows):
 
 
 def as_array(rows):
-    return json.dumps(rows, indent=1).encode()
+    return b"[" + b",\n ".join(json.dumps(row).encode() for row in rows) + b"]\n"
 
 
 def as_csv(rows):
