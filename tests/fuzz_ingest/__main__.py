@@ -12,37 +12,40 @@ django.setup()
 from hypothesis import HealthCheck, given, seed, settings
 
 from tests.fuzz_ingest.checks import check
-from tests.fuzz_ingest.inputs import inputs
+from tests.fuzz_ingest.inputs import FILES_AT_ONCE, inputs
 
-# Hypothesis remembers every case of a run; a new run begins before that takes much memory.
-CASES_IN_RUN = 10_000
+# Hypothesis remembers all that it has drawn in a run; a new run begins before that takes much memory.
+DRAWS_IN_RUN = 500
+FILES_IN_RUN = DRAWS_IN_RUN * FILES_AT_ONCE
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=20_000)
+    parser.add_argument("--cases", type=int, default=20_000, help=f"rounded up to {FILES_IN_RUN:,}")
     parser.add_argument("--seed", type=int, default=0, help="of the first run; each run has the next one")
     options = parser.parse_args()
     started, done = time.monotonic(), 0
     while done < options.cases:
-        cases = min(CASES_IN_RUN, options.cases - done)
-        run(cases, options.seed + done // CASES_IN_RUN)
-        done += cases
-        print(f"{done:,} files, {done / (time.monotonic() - started):,.0f} a second", flush=True)
+        number = options.seed + done // FILES_IN_RUN
+        run(number)
+        done += FILES_IN_RUN
+        rate = done / (time.monotonic() - started)
+        print(f"seed {number} held; {done:,} files, {rate:,.0f} a second", flush=True)
 
 
-def run(cases, number):
+def run(number):
     @seed(number)
     @settings(
-        max_examples=cases,
+        max_examples=DRAWS_IN_RUN,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
     @given(inputs())
-    def holds(made):
-        check(made)
+    def holds(files):
+        for made in files:
+            check(made)
 
     holds()
 

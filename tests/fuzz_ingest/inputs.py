@@ -94,15 +94,23 @@ class Choices:
         return options[self.number(len(options))]
 
 
+RECIPE_BYTES = 60
+FILES_AT_ONCE = 20
+
+
 def inputs():
-    """Hypothesis draws the bytes alone, which is quick, and makes them fewer where something goes wrong."""
-    return st.binary(min_size=2, max_size=60).map(made)
+    """So many files at once: Hypothesis draws their bytes alone, and makes them simpler where one is wrong."""
+    size = RECIPE_BYTES * FILES_AT_ONCE
+    recipes = st.binary(min_size=size, max_size=size)
+    return recipes.map(
+        lambda drawn: [made(drawn[start : start + RECIPE_BYTES]) for start in range(0, size, RECIPE_BYTES)]
+    )
 
 
 def made(recipe):
     choices = Choices(recipe)
     format = choices.pick(("jsonl", "jsonl", "jsonl", "json", "csv", "parquet"))
-    rows = [deepcopy(choices.pick(GOOD_ROWS)) for _ in range(1 + choices.number(3))]
+    rows = [deepcopy(choices.pick(GOOD_ROWS)) for _ in range(choices.pick((1, 1, 1, 2, 3)))]
     for _ in range(choices.number(4)):
         rows[choices.number(len(rows))] = damaged(choices.pick(rows), choices)
     data = WRITERS[format](rows)
