@@ -110,11 +110,14 @@ def inputs():
 def made(recipe):
     choices = Choices(recipe)
     format = choices.pick(("jsonl", "jsonl", "jsonl", "json", "csv", "parquet"))
-    rows = [deepcopy(choices.pick(GOOD_ROWS)) for _ in range(choices.pick((1, 1, 1, 2, 3)))]
+    good = choices.pick(GOOD_ROWS)
+    rows = [
+        deepcopy(choices.pick((good, good, good, *GOOD_ROWS))) for _ in range(choices.pick((1, 1, 1, 2, 3)))
+    ]
     for _ in range(choices.number(4)):
         rows[choices.number(len(rows))] = damaged(choices.pick(rows), choices)
     data = WRITERS[format](rows)
-    for _ in range(choices.pick((0, 0, 1, 2, 3))):
+    for _ in range(choices.pick((0, 0, 0, 0, 1, 2))):
         data = cut(data, choices)
     step, is_repaired = choices.pick((0, 0, 0, 0, 7, 1)), choices.number(4) == 1
     return Input(data, plan(format, choices), step=step, is_repaired=is_repaired)
@@ -123,7 +126,7 @@ def made(recipe):
 def plan(format, choices):
     if choices.number(16) == 1:
         format = choices.pick(FORMATS)
-    layout = choices.pick(("", "", "", "chat", *LAYOUTS))
+    layout = choices.pick(("",) * 14 + ("chat", *LAYOUTS))
     names = [choices.pick(KEYS) for _ in TARGETS] if layout == "columns" else []
     return Plan(format=format, layout=layout, columns=dict(zip(names, TARGETS, strict=False)))
 
@@ -165,7 +168,7 @@ def damaged(row, choices):
 def cut(data, choices):
     """The bytes with a piece put in somewhere, in place of none, some or all that follows."""
     start = choices.number(len(data) + 1)
-    gone = choices.pick((0, 0, 1, 3, 1_000_000))
+    gone = choices.pick((0, 0, 0, 1, 3, 1_000_000))
     return data[:start] + choices.pick(PIECES) + data[start + gone :]
 
 
@@ -191,13 +194,16 @@ def as_csv(rows):
 
 
 def as_parquet(rows):
-    try:
-        table = pa.Table.from_pylist([row for row in rows if isinstance(row, dict)])
+    """As many of the rows as go together in one table."""
+    objects = [row for row in rows if isinstance(row, dict)]
+    for count in range(len(objects), 0, -1):
         file = io.BytesIO()
-        parquet.write_table(table, file, compression="none")
-    except (pa.ArrowException, UnicodeError, OverflowError):
-        return as_lines(rows)
-    return file.getvalue()
+        try:
+            parquet.write_table(pa.Table.from_pylist(objects[:count]), file, compression="none")
+        except (pa.ArrowException, UnicodeError, OverflowError):
+            continue
+        return file.getvalue()
+    return as_lines(rows)
 
 
 WRITERS = {"jsonl": as_lines, "json": as_array, "csv": as_csv, "parquet": as_parquet}
