@@ -137,12 +137,17 @@ def redact(value: Any, *, key: bytes) -> Any:
     still make sense; without the key nobody can test a guess. Object keys stay.
     """
     if isinstance(value, str):
-        return _redact_text(value, key)
+        return _replaced(value, lambda finding: _substitute(finding, key))
     if isinstance(value, list):
         return [redact(item, key=key) for item in value]
     if isinstance(value, Mapping):
         return {name: redact(item, key=key) for name, item in value.items()}
     return value
+
+
+def mask(text: str) -> str:
+    """The text for a page, everything private in it masked."""
+    return _replaced(text, lambda finding: masked(finding.value))
 
 
 def problem_of(finding: Finding, *, line: int) -> Problem:
@@ -176,11 +181,11 @@ def _find_in(text: str, pointer: str) -> Iterator[Finding]:
                 yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=match.group(1))
 
 
-def _redact_text(text: str, key: bytes) -> str:
+def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
     if not looks_private(text.encode()):
         return text
     for finding in sorted(_find_in(text, ""), key=lambda finding: finding.start, reverse=True):
-        text = text[: finding.start] + _substitute(finding, key) + text[finding.end :]
+        text = text[: finding.start] + substitute(finding) + text[finding.end :]
     return text
 
 

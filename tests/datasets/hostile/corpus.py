@@ -137,6 +137,7 @@ INVALID = [
     ("58 array on a line", "a.jsonl", b"[" + b",".join(GOOD_LINES) + b"]", {"not_jsonl", "no_examples"}),
     ("59 object over lines", "a.jsonl", lines(b'{\n"messages": []\n}'), {"invalid_json"}),
     ("60 raw tab", "a.jsonl", lines(with_value('"\t"')), {"invalid_json"}),
+    ("60 raw line feed", "a.jsonl", lines(with_value('"\n"')), {"invalid_json"}),
     ("62 form feed between", "a.jsonl", lines(b"\f", b"\v", b"\x1c"), {"invalid_json"}),
     ("63 proto", "a.jsonl", lines(chat(user(), assistant(), __proto__={})), {"unknown_field"}),
     ("63 constructor", "a.jsonl", lines(chat(user(), assistant(constructor=1))), {"unknown_field"}),
