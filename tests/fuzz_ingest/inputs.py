@@ -109,7 +109,7 @@ def inputs():
 
 def made(recipe):
     choices = Choices(recipe)
-    format = choices.pick(("jsonl", "jsonl", "jsonl", "json", "csv", "parquet"))
+    format = choices.pick(("jsonl", "jsonl", "jsonl", "jsonl", "json", "json", "csv", "parquet"))
     good = choices.pick(GOOD_ROWS)
     rows = [
         deepcopy(choices.pick((good, good, good, *GOOD_ROWS))) for _ in range(choices.pick((1, 1, 1, 2, 3)))
@@ -119,7 +119,7 @@ def made(recipe):
     data = WRITERS[format](rows)
     for _ in range(choices.pick((0, 0, 0, 0, 1, 2))):
         data = cut(data, choices)
-    step, is_repaired = choices.pick((0, 0, 0, 0, 7, 1)), choices.number(4) == 1
+    step, is_repaired = choices.pick((0, 0, 0, 0, 0, 0, 7, 13)), choices.number(4) == 1
     return Input(data, plan(format, choices), step=step, is_repaired=is_repaired)
 
 
