@@ -52,7 +52,7 @@ def check(made):
             check_example(reading.value, tokens, tally)
             examples[reading.line] = tokens
     assert sum(kinds.values()) == sum(isinstance(one, Row | UnreadableRow | BlankRow) for one in readings)
-    if made.step and made.plan.format != "parquet":
+    if made.step:
         check_reading_again(made, readings)
     if made.plan.is_plain:
         assert reference.accepted(made.data, made.plan.method) == examples

@@ -6,11 +6,8 @@ import json
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-import pyarrow as pa
 from hypothesis import strategies as st
-from pyarrow import parquet
 
-from datasets.formats import FORMATS
 from datasets.layouts import LAYOUTS, TARGETS, Plan
 from tests.datasets.test_layouts import ROWS
 
@@ -109,7 +106,7 @@ def inputs():
 
 def made(recipe):
     choices = Choices(recipe)
-    format = choices.pick(("jsonl", "jsonl", "jsonl", "jsonl", "json", "json", "csv", "parquet"))
+    format = choices.pick(("jsonl", "jsonl", "jsonl", "json", "csv"))
     good = choices.pick(GOOD_ROWS)
     rows = [
         deepcopy(choices.pick((good, good, good, *GOOD_ROWS))) for _ in range(choices.pick((1, 1, 1, 2, 3)))
@@ -125,7 +122,7 @@ def made(recipe):
 
 def plan(format, choices):
     if choices.number(16) == 1:
-        format = choices.pick(FORMATS)
+        format = choices.pick(tuple(WRITERS))
     layout = choices.pick(("",) * 14 + ("chat", *LAYOUTS))
     names = [choices.pick(KEYS) for _ in TARGETS] if layout == "columns" else []
     return Plan(format=format, layout=layout, columns=dict(zip(names, TARGETS, strict=False)))
@@ -193,17 +190,5 @@ def as_csv(rows):
     return file.getvalue().encode("utf-8", "surrogatepass")
 
 
-def as_parquet(rows):
-    """As many of the rows as go together in one table."""
-    objects = [row for row in rows if isinstance(row, dict)]
-    for count in range(len(objects), 0, -1):
-        file = io.BytesIO()
-        try:
-            parquet.write_table(pa.Table.from_pylist(objects[:count]), file, compression="none")
-        except (pa.ArrowException, UnicodeError, OverflowError):
-            continue
-        return file.getvalue()
-    return as_lines(rows)
-
-
-WRITERS = {"jsonl": as_lines, "json": as_array, "csv": as_csv, "parquet": as_parquet}
+# Parquet is taken apart by another process, which is too slow here; its damage has a test of its own.
+WRITERS = {"jsonl": as_lines, "json": as_array, "csv": as_csv}
