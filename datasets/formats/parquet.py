@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, MAX_ROWS, Header, RawReading, Readable
+from datasets.formats import BLOCK_BYTES, MAX_COLUMNS, MAX_ROW_BYTES, MAX_ROWS, Header, RawReading, Readable
 from datasets.formats.jsonl import parse_row
-from datasets.formats.lines import too_many_rows
+from datasets.formats.lines import too_many_columns, too_many_rows
 from datasets.problems import Problem
 from finetuning.strict_json import shown
 
@@ -33,8 +33,10 @@ def read_parquet(file: Readable) -> Iterator[RawReading]:
     try:
         for content in _rows_as_json(file):
             if line == 0:
-                # Arrow takes a name twice, an object does not; each row then says so.
-                yield Header(line=1, columns=tuple(dict.fromkeys(json.loads(content))))
+                header = _header(json.loads(content))
+                yield header
+                if isinstance(header, Problem):
+                    return
                 line = 1
                 continue
             if line > MAX_ROWS:
@@ -48,6 +50,13 @@ def read_parquet(file: Readable) -> Iterator[RawReading]:
             line += 1
     except _Damaged as damage:
         yield _damaged(str(damage), line=max(1, line))
+
+
+def _header(names: list[str]) -> Header | Problem:
+    if len(names) > MAX_COLUMNS:
+        return too_many_columns(len(names), line=1)
+    # Arrow takes a name twice, an object does not; each row then says so.
+    return Header(line=1, columns=tuple(dict.fromkeys(names)))
 
 
 def count_rows(file: Readable) -> int:

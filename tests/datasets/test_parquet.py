@@ -40,6 +40,12 @@ def test_knows_the_format_by_its_first_bytes():
             sniff(head, name)
 
 
+def test_refuses_more_columns_than_anybody_can_map():
+    [problem] = read(table([{f"c{n}": n for n in range(401)}]))
+
+    assert (problem.code, problem.found) == ("header", "401")
+
+
 def test_reads_conversations_as_they_are():
     weighted = [TALK[0], {**TALK[1], "weight": 1}]
 

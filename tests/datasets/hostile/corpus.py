@@ -160,6 +160,12 @@ INVALID = [
     ("78 csv open quote", "a.csv", table('a,"b', "c,d"), {"csv_quote"}),
     ("79 csv header twice", "a.csv", table(header="prompt,prompt"), {"header", "no_examples"}),
     ("79 csv other header", "a.csv", table(header="this,that"), {"header", "no_examples"}),
+    (
+        "79 csv a million columns",
+        "a.csv",
+        ",".join(f"{n:x}" for n in [*range(600_000), 599_999]).encode(),
+        {"header", "no_examples"},
+    ),
     ("80 csv extra column", "a.csv", table("a,b,c"), {"columns"}),
     ("80 csv missing column", "a.csv", table("a"), {"columns"}),
     ("82 csv semicolons", "a.csv", b"prompt;completion\na;b\n", {"dialect", "no_examples"}),
