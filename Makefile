@@ -55,5 +55,9 @@ planted-faults: $(READY)  ## Twelve guards taken away, one by one: a test must n
 bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.poll $(ARGS)
 
+.PHONY: fuzz-ingest
+fuzz-ingest: $(READY)  ## CASES training files made by chance, read and judged; SEED repeats a run
+	@exec .venv/bin/python -m tests.fuzz_ingest --cases "$(or $(CASES),20000)" $(if $(SEED),--seed "$(SEED)")
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

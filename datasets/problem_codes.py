@@ -43,7 +43,7 @@ READING: Mapping[str, Kind] = {
     "number": Kind("error", "A number has more than 400 digits."),
     "depth": Kind("error", "Values are nested more than 32 deep."),
     "dialect": Kind("error", "CSV: the columns are not separated by commas."),
-    "header": Kind("error", "A table: a column is missing or occurs twice."),
+    "header": Kind("error", "A table: a column is missing or occurs twice, or there are more than 400."),
     "columns": Kind("error", "CSV: the row has more or fewer columns than the header."),
     "csv_quote": Kind("error", "CSV: the quotes do not fit together."),
     "field_size": Kind("error", "CSV: a field is longer than 131,072 characters."),

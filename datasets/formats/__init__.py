@@ -22,6 +22,8 @@ Format = Literal["jsonl", "json", "csv", "parquet"]
 BLOCK_BYTES = 1024 * 1024
 MAX_ROW_BYTES = 4 * 1024 * 1024
 MAX_ROWS = 1_000_000
+# A form that asks what each column is has two fields for each, and Django takes 1,000.
+MAX_COLUMNS = 400
 SPACE = b" \t\r\n"
 UTF8_BOM = b"\xef\xbb\xbf"
 

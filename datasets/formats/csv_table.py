@@ -8,8 +8,17 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datasets.formats import MAX_ROW_BYTES, BlankRow, Header, RawReading, Readable, Row, UnreadableRow
-from datasets.formats.lines import LF_OR_CR, text_lines, too_long
+from datasets.formats import (
+    MAX_COLUMNS,
+    MAX_ROW_BYTES,
+    BlankRow,
+    Header,
+    RawReading,
+    Readable,
+    Row,
+    UnreadableRow,
+)
+from datasets.formats.lines import LF_OR_CR, text_lines, too_long, too_many_columns
 from datasets.problems import Problem
 from finetuning.strict_json import shown
 
@@ -149,6 +158,8 @@ def _header_problem(columns: tuple[str, ...], *, line: int) -> Problem | None:
             expected="comma",
             fix="Save it as CSV with comma as separator.",
         )
+    if len(columns) > MAX_COLUMNS:
+        return too_many_columns(len(columns), line=line)
     names = [name.lower() for name in columns]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is None:

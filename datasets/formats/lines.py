@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, MAX_ROWS, UTF8_BOM, Readable
+from datasets.formats import BLOCK_BYTES, MAX_COLUMNS, MAX_ROW_BYTES, MAX_ROWS, UTF8_BOM, Readable
 from datasets.problems import Problem
 
 # JSON Lines ends its lines with LF only: U+2028, VT and a lone CR are data or errors, never line ends.
@@ -103,6 +103,17 @@ def too_many_rows(line: int) -> Problem:
         line=line,
         message=f"The file has more than {MAX_ROWS:,} rows. Reading stopped here.",
         fix="Split the file, or remove lines that hold no example.",
+    )
+
+
+def too_many_columns(columns: int, *, line: int) -> Problem:
+    return Problem(
+        code="header",
+        line=line,
+        message=f"The table has {columns:,} columns.",
+        found=f"{columns:,}",
+        expected=f"at most {MAX_COLUMNS}",
+        fix="Leave out the columns that are not needed.",
     )
 
 

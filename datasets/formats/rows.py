@@ -18,10 +18,7 @@ _READERS: dict[Format, Callable[[Readable], Iterator[RawReading]]] = {
 
 
 def read_rows(file: Readable, format: Format) -> Iterator[RawReading]:
-    """What `file` holds, in file order; see `datasets.formats`. Never raises for the file's content.
-
-    Parquet has its table of contents at its end, so such a file must also have `seek` and `tell`.
-    """
+    """What `file` holds, in file order; see `datasets.formats`. Never raises for the file's content."""
     return _READERS[format](file)
 
 

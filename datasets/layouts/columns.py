@@ -18,15 +18,17 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "preferred": ("chosen", "preferred", "preferred_output"),
     "rejected": ("rejected", "non_preferred", "non_preferred_output"),
 }
-# Each is enough to make a row of.
-_COMPLETE = (
-    frozenset({"messages"}),
-    frozenset({"user", "preferred", "rejected"}),
-    frozenset({"user", "assistant"}),
+# What makes a row, and what may be beside it: nothing is mapped and then not used.
+_SHAPES = (
+    (frozenset({"messages"}), frozenset({"tools"})),
+    (frozenset({"user", "preferred", "rejected"}), frozenset({"system"})),
+    (frozenset({"user", "assistant"}), frozenset({"system"})),
 )
-_OPTIONAL = frozenset({"system"})
+_OPTIONAL = frozenset({"system", "tools"})
 _JSON_TARGETS = frozenset({"messages", "tools"})
-EXPECTED = "A column for the user and one for the assistant, or one for the messages"
+EXPECTED = (
+    "A column for the user and one for the assistant (or two for a pair), or one for the messages alone"
+)
 
 
 def suggest(names: Iterable[str]) -> Columns:
@@ -35,10 +37,7 @@ def suggest(names: Iterable[str]) -> Columns:
     found = {
         target: by_name[known] for target in TARGETS for known in reversed(_NAMES[target]) if known in by_name
     }
-    needed = next((complete for complete in _COMPLETE if complete <= found.keys()), None)
-    if needed is None:
-        return {}
-    used = needed | ({"tools"} if "messages" in needed else _OPTIONAL)
+    used = next((needed | more for needed, more in _SHAPES if needed <= found.keys()), frozenset())
     return {found[target]: target for target in TARGETS if target in used and target in found}
 
 
@@ -51,7 +50,7 @@ def mapping_fault(columns: Columns) -> str:
     twice = next((target for target in targets if targets.count(target) > 1), None)
     if twice is not None:
         return f'Two columns are "{twice}"; only one can be.'
-    if not any(complete <= set(targets) for complete in _COMPLETE):
+    if not any(needed <= set(targets) <= needed | more for needed, more in _SHAPES):
         return f"The columns do not make an example. Needed: {EXPECTED[0].lower()}{EXPECTED[1:]}."
     return ""
 
@@ -77,11 +76,13 @@ def header_problems(header: Header, columns: Columns) -> Iterator[Problem]:
 
 def convert(row: Mapping[str, Any], columns: Columns) -> Converted:
     """The row of a table in the vendor's shape. Raises NotInLayout, StrictJSONError."""
+    if fault := mapping_fault(columns):
+        raise NotInLayout(fault, expected=EXPECTED)
     cells: dict[str, Any] = {}
     for name, target in columns.items():
         if name in row:
             cells[target] = _from_json(row[name]) if target in _JSON_TARGETS else row[name]
-        elif target not in _OPTIONAL | {"tools"}:
+        elif target not in _OPTIONAL:
             expected = ", ".join(columns)
             raise NotInLayout(f'The row has no "{shown(name)}".', found=_keys(row), expected=shown(expected))
     unused = tuple(name for name in row if name not in columns)

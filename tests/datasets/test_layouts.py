@@ -193,7 +193,9 @@ def test_says_once_that_a_field_is_not_used():
 
 
 def test_does_not_go_on_without_the_columns_that_are_needed():
-    [problem] = examples(b"this,that\na,b\n", "csv", layout="columns", columns={"this": "user", "x": "tools"})
+    [problem] = examples(
+        b"this,that\na,b\n", "csv", layout="columns", columns={"this": "user", "x": "assistant"}
+    )
 
     assert (problem.code, problem.line, problem.expected) == ("header", 1, "x")
 

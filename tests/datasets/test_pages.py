@@ -332,6 +332,21 @@ def test_asks_a_stranger_to_sign_in(client, db):
     assert client.get(reverse("datasets:list")).url.startswith(reverse("login"))
 
 
+def test_masks_what_is_private_and_shows_what_hides(member, read):
+    private = "sk-proj-" + "a1B2" * 10
+    said = f"{private} ann@acme.io \x1b[31m \u202eabc"
+    talk = {"messages": [{"role": "user", "content": said}, {"role": "assistant", "content": "A"}]}
+    content = json.dumps(talk).encode() + b"\n" + GOOD
+
+    page = member.get(page_of(read(content))).text
+    previewed = preview(member, content, "training.jsonl").text
+    refused = preview(member, json.dumps({**talk, "x": 1}).encode() + b"\n" + GOOD, "training.jsonl").text
+
+    for answer in (page, previewed, refused):
+        assert "sk…B2 an…io \\u001b[31m \\u202eabc" in answer.replace("\\\\", "\\")
+        assert not [hidden for hidden in (private, "ann@acme.io", "\x1b", "\u202e") if hidden in answer]
+
+
 PREVIEW = reverse("datasets:preview")
 CSV = b"one,two\n" + b"".join(b"Question %d?,Answer.\n" % number for number in range(12))
 

@@ -40,6 +40,12 @@ def test_knows_the_format_by_its_first_bytes():
             sniff(head, name)
 
 
+def test_refuses_more_columns_than_anybody_can_map():
+    [problem] = read(table([{f"c{n}": n for n in range(401)}]))
+
+    assert (problem.code, problem.found) == ("header", "401")
+
+
 def test_reads_conversations_as_they_are():
     weighted = [TALK[0], {**TALK[1], "weight": 1}]
 
@@ -134,12 +140,45 @@ def test_never_raises_for_a_damaged_file():
     good = table([{"messages": TALK, "id": n, "x": 1.5} for n in range(40)], compression="snappy")
     chance = random.Random(1)
 
-    for _ in range(2_000):
+    for _ in range(20):
         data = bytearray(good)
         for _ in range(chance.randint(1, 6)):
             data[chance.randrange(4, len(data))] = chance.randrange(256)
         readings = examples(bytes(data), layout="chat")
         assert all(isinstance(reading, Row | UnreadableRow | Problem) for reading in readings)
+
+
+def test_survives_a_file_that_ends_its_reader(monkeypatch, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("import os\nprint('[]\\n{}', flush=True)\nos.abort()\n")
+    monkeypatch.setattr("datasets.formats.parquet.PROGRAM", program)
+
+    header, row, damaged = read(b"PAR1")
+
+    assert (header.columns, row.value) == ((), {})
+    assert (damaged.code, damaged.line) == ("parquet", 2)
+
+
+def list_of(values):
+    """One row with a list of so many nulls, in less than a kilobyte."""
+    cell = pa.ListArray.from_arrays(pa.array([0, values], pa.int32()), pa.nulls(values, pa.int8()))
+    return table(pa.table({"prompt": cell}), compression="zstd")
+
+
+def test_makes_no_row_of_a_list_that_is_too_long():
+    data = list_of(MAX_ROW_BYTES)
+
+    _, broken = read(data)
+
+    assert len(data) < 1_000
+    assert broken.problem.code == "line_too_long"
+
+
+def test_the_reader_has_a_limit_of_memory():
+    _, problem = read(list_of(60_000_000))
+
+    assert problem.code == "parquet"
+    assert "Memory" in problem.found
 
 
 def test_counts_rows():

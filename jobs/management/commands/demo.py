@@ -26,7 +26,9 @@ class Command(BaseCommand):
     drawn = ""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--file", type=Path, default=SAMPLE, help="JSONL, JSON or CSV; default: a sample")
+        parser.add_argument(
+            "--file", type=Path, default=SAMPLE, help="a file of training data; default: a sample"
+        )
         parser.add_argument("--base-model", default="gpt-4.1-mini")
         parser.add_argument("--port", type=int, default=8000, help="as given to `make run`")
 
