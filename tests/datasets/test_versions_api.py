@@ -235,6 +235,17 @@ def test_exports_a_file_or_says_which_line_does_not_fit(api, uploaded):
     assert refused.json()["detail"].startswith("Line 11 does not fit")
 
 
+def test_gives_a_file_to_whoever_accepts_only_such_files(api, uploaded):
+    dataset = uploaded(FLAWED)
+    csv_only = {"Accept": "text/csv"}
+
+    answer = api.get(at(dataset, "problem-report"), {"fileFormat": "csv"}, headers=csv_only)
+    refused = api.get(at(dataset, "problem-report"), {"fileFormat": "xml"}, headers=csv_only)
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
+
+
 @pytest.mark.parametrize("query", [{}, {"fileFormat": "xml"}, {"format": "xml"}])
 def test_asks_for_a_format_that_there_is(api, uploaded, query):
     assert api.get(at(uploaded(FLAWED), "export"), query).status_code in (400, 404)
