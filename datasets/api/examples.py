@@ -77,7 +77,13 @@ PROBLEM = {
     "expected": "",
     "fix": "Keep one of them.",
 }
-EXAMPLE = {"position": 6, "messages": MESSAGES, "tokenCount": 31, "problems": [PROBLEM]}
+EXAMPLE = {
+    "position": 6,
+    "messages": MESSAGES,
+    "tokenCount": 31,
+    "problems": [PROBLEM],
+    "conversationId": None,
+}
 RECORD = {
     "externalId": "talk-4711",
     "agentId": "support-desk",

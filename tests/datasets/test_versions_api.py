@@ -200,6 +200,9 @@ def test_tells_the_lineage_from_conversations_to_models(api, organization):
         }
     ]
     assert api.get(at(first, "lineage")).json()["conversations"] == 12
+    examples = api.get(f"/api/fine-tuning/datasets/{sample.pk}/examples").json()["data"]
+    origins = {str(pk) for pk in organization.conversations.values_list("pk", flat=True)}
+    assert len({example["conversationId"] for example in examples} & origins) == 3
 
 
 def test_a_source_that_was_deleted_stays_in_the_lineage(api, owner_api, uploaded):
