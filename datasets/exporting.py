@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from datasets import layouts_out
+from datasets.deriving.lines import has_plain_lines
 from datasets.inert import csv_row
 from datasets.layouts_out import NotRepresentable
 from datasets.models import Dataset
@@ -77,7 +78,9 @@ def export_dataset(dataset: Dataset, file_format: FileFormat) -> Iterator[bytes]
     """
     if dataset.is_processing or not dataset.file:
         raise NothingStored(f"{dataset.name} is still being checked. Try again when that is done.")
-    if dataset.format == file_format and file_format != "csv" and dataset.has_vendor_rows:
+    if file_format == "jsonl" and has_plain_lines(dataset):
+        return _stored(dataset)
+    if file_format == "json" == dataset.format and dataset.has_vendor_rows:
         return _stored(dataset)
     chosen = FORMATS[file_format]
     for line, row in _rows(dataset):

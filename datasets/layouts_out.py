@@ -28,9 +28,9 @@ def prompt_and_completion(row: Row) -> Row:
 
 
 def messages_and_tools(row: Row) -> Row:
-    """`{messages, tools}`, both as JSON."""
+    """`{messages, tools}`, both as JSON; without tools an empty list, since an empty cell is no JSON."""
     _refuse_fields(row, {"messages", "tools"})
-    return {key: json.dumps(value, ensure_ascii=False) for key, value in row.items()}
+    return {key: json.dumps(row.get(key, []), ensure_ascii=False) for key in ("messages", "tools")}
 
 
 def alpaca(row: Row) -> Row:

@@ -93,7 +93,8 @@ def stored_upload(
         yield dataset
     finally:
         # Asked anew: a commit whose answer got lost may have made the row all the same.
-        if not Dataset.with_deleted.filter(file=stored).exists():
+        same = Dataset.with_deleted.filter(organization=organization, sha256=dataset.sha256)
+        if not same.filter(file=stored).exists():
             dataset.file.storage.delete(stored or "")
 
 

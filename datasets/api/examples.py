@@ -82,7 +82,13 @@ PROBLEM = {
     "expected": "",
     "fix": "Keep one of them.",
 }
-EXAMPLE = {"position": 6, "messages": MESSAGES, "tokenCount": 31, "problems": [PROBLEM]}
+EXAMPLE = {
+    "position": 6,
+    "messages": MESSAGES,
+    "tokenCount": 31,
+    "problems": [PROBLEM],
+    "conversationId": None,
+}
 PREVIEW = {
     "format": "csv",
     "layout": "columns",

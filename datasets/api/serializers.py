@@ -210,10 +210,11 @@ class ExampleSerializer(ModelSerializer):
 
     messages = serializers.ListField(child=serializers.DictField(), read_only=True)
     problems = serializers.SerializerMethodField("problems_of_line")
+    conversation_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
         model = TrainingExample
-        fields = ("position", "messages", "token_count", "problems")
+        fields = ("position", "messages", "token_count", "problems", "conversation_id")
         read_only_fields = fields
 
     @extend_schema_field(ProblemSerializer(many=True))

@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.decorators import action
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,6 +19,15 @@ from datasets.models import Dataset, DatasetEdit, DatasetQuerySet
 from finetuning.api.views import OrganizationViewSet
 
 CREATED = {201: shapes.VersionSerializer}
+
+
+class WhateverIsAccepted(JSONRenderer):
+    """For answers that are files: their type is what the query says. Only refusals are rendered."""
+
+    media_type = "*/*"
+
+
+FILE_RENDERERS = [JSONRenderer, WhateverIsAccepted]
 
 
 @extend_schema(tags=["versions"])
@@ -113,7 +123,7 @@ class VersionViewSet(OrganizationViewSet):
             OpenApiExample("CSV", value=examples.REPORT_CSV, media_type="text/csv"),
         ],
     )
-    @action(detail=True, url_path="problem-report", pagination_class=None)
+    @action(detail=True, url_path="problem-report", pagination_class=None, renderer_classes=FILE_RENDERERS)
     def problem_report(self, request: Request, pk: str) -> HttpResponseBase:
         """Every problem, also those beyond the first 1,000 of a kind, as a file."""
         return report_file(self.get_object(), self._file_format(shapes.ReportQuery))
@@ -131,7 +141,7 @@ class VersionViewSet(OrganizationViewSet):
             OpenApiExample("CSV", value='"prompt","completion"\r\n"Hi","Hello"\r\n', media_type="text/csv"),
         ],
     )
-    @action(detail=True, pagination_class=None)
+    @action(detail=True, pagination_class=None, renderer_classes=FILE_RENDERERS)
     def export(self, request: Request, pk: str) -> HttpResponseBase:
         """As a file. In the format in which it is stored it is the stored file, byte by byte; CSV is made
         safe for spreadsheets. 400 `not_exportable` names the first line that does not fit."""

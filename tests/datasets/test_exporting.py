@@ -66,9 +66,10 @@ def test_what_is_exported_can_be_uploaded_again(uploaded, file_format):
 def test_writes_csv_of_messages(uploaded):
     dataset = uploaded(lines(WITH_CALL, *map(row, range(10))))
 
-    first, *_ = csv.DictReader(io.StringIO(exported(dataset, "csv_messages").decode()))
+    first, second, *_ = csv.DictReader(io.StringIO(exported(dataset, "csv_messages").decode()))
 
     assert {key: json.loads(value) for key, value in first.items()} == WITH_CALL
+    assert {key: json.loads(value) for key, value in second.items()} == {**row(0), "tools": []}
 
 
 def test_writes_alpaca(uploaded):

@@ -200,6 +200,9 @@ def test_tells_the_lineage_from_conversations_to_models(api, organization):
         }
     ]
     assert api.get(at(first, "lineage")).json()["conversations"] == 12
+    examples = api.get(f"/api/fine-tuning/datasets/{sample.pk}/examples").json()["data"]
+    origins = {str(pk) for pk in organization.conversations.values_list("pk", flat=True)}
+    assert len({example["conversationId"] for example in examples} & origins) == 3
 
 
 def test_a_source_that_was_deleted_stays_in_the_lineage(api, owner_api, uploaded):
@@ -233,6 +236,17 @@ def test_exports_a_file_or_says_which_line_does_not_fit(api, uploaded):
     assert jsonl["Content-Disposition"] == 'attachment; filename="support-v1.jsonl"'
     assert (refused.status_code, refused.json()["code"]) == (400, "not_exportable")
     assert refused.json()["detail"].startswith("Line 11 does not fit")
+
+
+def test_gives_a_file_to_whoever_accepts_only_such_files(api, uploaded):
+    dataset = uploaded(FLAWED)
+    csv_only = {"Accept": "text/csv"}
+
+    answer = api.get(at(dataset, "problem-report"), {"fileFormat": "csv"}, headers=csv_only)
+    refused = api.get(at(dataset, "problem-report"), {"fileFormat": "xml"}, headers=csv_only)
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
 
 
 @pytest.mark.parametrize("query", [{}, {"fileFormat": "xml"}, {"format": "xml"}])
