@@ -3,8 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import IO, Any, cast
 from uuid import UUID
@@ -14,74 +13,51 @@ from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
-from datasets.formats import BlankRow, Format, Reading, Row, UnreadableRow
+from datasets import ranges
+from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, store_problems
+from datasets.formats import Format
 from datasets.formats.rows import read_rows
-from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
-from datasets.problems import Problem, Report
-from datasets.quality import private_data
-from datasets.tokens import count_example
-from datasets.validation import check_row, check_size, check_tokens, digest, method_of
+from datasets.models import Conversation, Dataset
+from datasets.storing import replace_examples
+from datasets.tally import Accepted, Tally, judged
+from datasets.validation.plain import read_lines
 
-BATCH_SIZE = 1_000
-SHOWN_ERRORS = 100
-MAX_ATTEMPTS = 5
+CHUNK_BYTES = 8 * 1024 * 1024
 # The default for an import without `maxExamples`.
 MAX_IMPORTED = 50_000
-
-
-class LeaseLost(Exception):
-    """Another worker has read the file meanwhile; what this one stored was rolled back."""
-
-
-@dataclass(kw_only=True)
-class Tally:
-    """What has been counted so far: examples + rejected + blank = lines."""
-
-    report: Report = field(default_factory=Report)
-    method: str = ""
-    lines: int = 0
-    examples: int = 0
-    rejected: int = 0
-    blank: int = 0
-    tokens: int = 0
-    first_lines: dict[bytes, int] = field(default_factory=dict)
 
 
 def validate_dataset(dataset: Dataset) -> None:
     """Read the dataset's file, store its examples and problems, and say whether it can be trained on.
 
-    Without effect when the reading is not due or another worker is at it.
+    A large file is left to its ranges, of which the last one makes it due again. Without effect when the
+    reading is not due or another worker is at it. Raises LeaseLost, LinesLost.
     """
     now = timezone.now()
     if not dataset.claim(now=now, until=now + timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)):
         return
-    if dataset.attempts > MAX_ATTEMPTS:
-        _give_up(dataset)
-        return
+    if dataset.ranges_left:
+        dataset.go_on_waiting()
+    elif dataset.attempts > MAX_ATTEMPTS:
+        give_up(dataset)
+    elif dataset.ranges.exists():
+        ranges.close(dataset)
+    elif not ranges.plan(dataset):
+        _read(dataset)
+
+
+def _read(dataset: Dataset) -> None:
     with tempfile.TemporaryFile() as copy:
         conversation_ids = _fetch(dataset, copy)
         copy.seek(0)
-        with transaction.atomic():
-            _store(dataset, copy, conversation_ids)
-
-
-def _give_up(dataset: Dataset) -> None:
-    problem = Problem(
-        code="not_read",
-        message=f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept.",
-    )
-    _finish(dataset, Tally(report=_report_of(problem)))
-
-
-def _report_of(problem: Problem) -> Report:
-    report = Report()
-    report.add(problem)
-    return report
+        close_dataset(dataset, _read_in_order(dataset, copy, conversation_ids))
 
 
 def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
     """Copy the file out of the storage; an import writes it first. Returns the conversation of each line."""
-    if dataset.source == Dataset.Source.CONVERSATIONS and not dataset.file:
+    if dataset.source == Dataset.Source.CONVERSATIONS and dataset.validated_at is None:
+        # Again after a reader died, since only the collection knows which line is which conversation.
+        dataset.file.delete(save=False)
         return _write_import(dataset, copy)
     with dataset.file.open("rb") as stored:
         shutil.copyfileobj(stored, copy)
@@ -116,128 +92,36 @@ def _conversations_of(dataset: Dataset) -> list[Conversation]:
     return list(newest[: filters.get("maxExamples") or MAX_IMPORTED])[::-1]
 
 
-def _store(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> None:
-    """Replace the stored examples and problems by those of the file, all or nothing."""
-    dataset.examples.all().delete()
+def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> Tally:
+    """Replace what is stored by what the file holds, some megabytes at a time."""
+    tally, position = Tally(), 0
+    readings = (
+        read_lines(copy) if dataset.format == "jsonl" else read_rows(copy, cast("Format", dataset.format))
+    )
+    rows = judged(readings, tally)
     dataset.problems.all().delete()
-    tally = Tally()
-    batch: list[TrainingExample] = []
-    for row, tokens in _accepted(read_rows(copy, cast("Format", dataset.format)), tally):
-        batch.append(_example(dataset, row, tokens, tally, conversation_ids.get(row.line)))
-        if len(batch) == BATCH_SIZE:
-            TrainingExample.objects.bulk_create(batch)
-            batch.clear()
-    TrainingExample.objects.bulk_create(batch)
-    for problem in check_size(examples=tally.examples):
-        tally.report.add(problem)
-    _finish(dataset, tally)
+    while chunk := _chunk(rows):
+        with transaction.atomic():
+            replace_examples(
+                dataset,
+                chunk,
+                first_position=position,
+                positions=len(chunk),
+                conversation_ids=conversation_ids,
+            )
+            store_problems(dataset, tally)
+            if not dataset.keep_claim(read_bytes=copy.tell()):
+                raise LeaseLost(dataset.pk)
+        position += len(chunk)
+    return tally
 
 
-def _accepted(readings: Iterable[Reading], tally: Tally) -> Iterator[tuple[Row, int]]:
-    """Count everything that was read, keep its problems, and pass on the good rows with their tokens."""
-    for reading in readings:
-        if isinstance(reading, Problem):
-            tally.report.add(reading)
-            continue
-        tally.lines += 1
-        if isinstance(reading, BlankRow):
-            tally.blank += 1
-            tally.report.add(_blank_line(reading.line))
-            continue
-        tokens, problems = (
-            (0, [reading.problem]) if isinstance(reading, UnreadableRow) else _check(reading, tally)
-        )
-        for problem in problems:
-            tally.report.add(problem)
-        if isinstance(reading, Row) and not any(problem.is_error for problem in problems):
-            yield reading, tokens
-        else:
-            tally.rejected += 1
-
-
-def _blank_line(line: int) -> Problem:
-    return Problem(
-        code="blank_line", severity="warning", line=line, message="The line is blank. It was left out."
-    )
-
-
-def _check(row: Row, tally: Tally) -> tuple[int, list[Problem]]:
-    """The row's tokens, and what is wrong with it."""
-    problems = check_row(row.value, line=row.line)
-    if any(problem.is_error for problem in problems):
-        return 0, problems
-    assert isinstance(row.value, dict)
-    tokens = count_example(row.value)
-    problems += check_tokens(tokens, line=row.line)
-    problems += private_data.check(row.value, line=row.line)
-    tally.method = tally.method or method_of(row.value)
-    if method_of(row.value) != tally.method:
-        problems.append(_mixed_methods(row.line, tally.method))
-    first_line = tally.first_lines.setdefault(digest(row.value), row.line)
-    if first_line != row.line:
-        problems.append(_duplicate(row.line, first_line))
-    return tokens, problems
-
-
-def _mixed_methods(line: int, method: str) -> Problem:
-    return Problem(
-        code="mixed_methods",
-        line=line,
-        message=f"The rows before this one are for {method!r} training, this one is not.",
-        expected="Rows of one kind",
-        fix="Put conversations and preference pairs into separate files.",
-    )
-
-
-def _duplicate(line: int, first_line: int) -> Problem:
-    message = f"The same example stands on line {first_line}."
-    return Problem(code="duplicate", severity="warning", line=line, message=message, fix="Keep one of them.")
-
-
-def _example(
-    dataset: Dataset, row: Row, token_count: int, tally: Tally, conversation_id: UUID | None
-) -> TrainingExample:
-    assert isinstance(row.value, dict)
-    position = tally.examples
-    tally.examples += 1
-    tally.tokens += token_count
-    messages, attributes = split_row(row.value)
-    return TrainingExample(
-        dataset=dataset,
-        position=position,
-        line=row.line,
-        messages=messages,
-        attributes=attributes,
-        token_count=token_count,
-        conversation_id=conversation_id,
-    )
-
-
-def split_row(row: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The messages of a row and everything else; `training_files.row_of` puts them together again."""
-    if method_of(row) == "dpo":
-        prompt = {key: value for key, value in row["input"].items() if key != "messages"}
-        return row["input"]["messages"], row | {"input": prompt}
-    return row["messages"], {key: value for key, value in row.items() if key != "messages"}
-
-
-def _finish(dataset: Dataset, tally: Tally) -> None:
-    """Store the problems and the verdict. Raises LeaseLost."""
-    report = tally.report
-    DatasetProblem.objects.bulk_create(
-        [DatasetProblem(dataset=dataset, **vars(problem)) for problem in report.kept], batch_size=BATCH_SIZE
-    )
-    recorded = dataset.mark_checked(
-        status=Dataset.Status.INVALID if report.errors else Dataset.Status.VALID,
-        now=timezone.now(),
-        method=tally.method or "supervised",
-        total_examples=tally.examples,
-        total_tokens=tally.tokens,
-        total_lines=tally.lines,
-        rejected_lines=tally.rejected,
-        blank_lines=tally.blank,
-        problem_counts=dict(report.counts),
-        validation_errors=[vars(problem) for problem in report.kept if problem.is_error][:SHOWN_ERRORS],
-    )
-    if not recorded:
-        raise LeaseLost(dataset.pk)
+def _chunk(rows: Iterator[Accepted]) -> list[Accepted]:
+    """The next rows that together have so many bytes, all that are left, or none."""
+    chunk, size = [], 0
+    for row in rows:
+        chunk.append(row)
+        size += row.size
+        if size >= CHUNK_BYTES:
+            break
+    return chunk

@@ -11,6 +11,7 @@ from datasets.models.examples import (
     TrainingExample,
     TrainingExampleQuerySet,
 )
+from datasets.models.ranges import DatasetRange, DatasetRangeQuerySet
 
 __all__ = [
     "LONG_EXAMPLE_TOKENS",
@@ -21,6 +22,8 @@ __all__ = [
     "DatasetManager",
     "DatasetProblem",
     "DatasetQuerySet",
+    "DatasetRange",
+    "DatasetRangeQuerySet",
     "TrainingExample",
     "TrainingExampleQuerySet",
 ]

@@ -1,0 +1,186 @@
+"""What the rows of a file, or of a part of it, amount to. Every line of it is counted."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from datasets.formats import BlankRow, Reading, Row, UnreadableRow
+from datasets.problems import Problem, Report
+from datasets.quality import Quality
+from datasets.tokens import count_example, count_spoken
+from datasets.validation import MAX_EXAMPLE_TOKENS, check_row, check_tokens, method_of
+from datasets.validation.plain import PlainRow
+
+
+class LinesLost(Exception):
+    """Lines were read that became neither an example nor a problem: a fault of ours."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Accepted:
+    """A row that becomes an example, its values as JSON."""
+
+    line: int
+    messages: bytes
+    attributes: bytes
+    tokens: int
+
+    @property
+    def size(self) -> int:
+        return len(self.messages) + len(self.attributes)
+
+
+class _Dumped(msgspec.Struct, kw_only=True):
+    method: str
+    lines: int
+    examples: int
+    rejected: int
+    blank: int
+    tokens: int
+    problem_counts: dict[str, int]
+    errors: int
+    quality: bytes
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What has been counted so far: examples + rejected + blank = lines.
+
+    `method` is what the first good row trains; rows that train something else are rejected.
+    """
+
+    method: str = ""
+    lines: int = 0
+    examples: int = 0
+    rejected: int = 0
+    blank: int = 0
+    tokens: int = 0
+    report: Report = field(default_factory=Report)
+    quality: Quality = field(default_factory=Quality)
+
+    def check_lines(self) -> None:
+        """Raises LinesLost unless every line is accounted for."""
+        counted = f"{self.examples} examples + {self.rejected} rejected + {self.blank} blank"
+        if self.examples + self.rejected + self.blank != self.lines:
+            raise LinesLost(f"{counted} != {self.lines} lines")
+
+    def merge(self, dumped: bytes) -> None:
+        """Add what another part of the file came to, as `dump` has it; its problems are kept elsewhere."""
+        other = msgspec.msgpack.decode(dumped, type=_Dumped)
+        self.method = self.method or other.method
+        self.lines += other.lines
+        self.examples += other.examples
+        self.rejected += other.rejected
+        self.blank += other.blank
+        self.tokens += other.tokens
+        self.report.add_counts(other.problem_counts, errors=other.errors)
+        self.quality.merge(Quality.load(other.quality))
+
+    def dump(self) -> bytes:
+        """What `merge` of another one takes."""
+        dumped = _Dumped(
+            method=self.method,
+            lines=self.lines,
+            examples=self.examples,
+            rejected=self.rejected,
+            blank=self.blank,
+            tokens=self.tokens,
+            problem_counts=self.report.counts,
+            errors=self.report.errors,
+            quality=self.quality.dump(),
+        )
+        return msgspec.msgpack.encode(dumped)
+
+
+def judged(readings: Iterable[Reading | PlainRow], tally: Tally) -> Iterator[Accepted]:
+    """Count all that was read, with its problems, and pass on the rows that become examples."""
+    for reading in readings:
+        if isinstance(reading, Problem):
+            tally.report.add(reading)
+            continue
+        tally.lines += 1
+        if isinstance(reading, BlankRow):
+            tally.blank += 1
+            tally.report.add(_blank_line(reading.line))
+        elif isinstance(reading, UnreadableRow):
+            tally.rejected += 1
+            tally.report.add(reading.problem)
+        elif accepted := _judge_any(reading, tally):
+            tally.examples += 1
+            tally.tokens += accepted.tokens
+            yield accepted
+        else:
+            tally.rejected += 1
+
+
+def _judge_any(row: Row | PlainRow, tally: Tally) -> Accepted | None:
+    return _judge_plain(row, tally) if isinstance(row, PlainRow) else _judge(row, tally)
+
+
+def _judge_plain(row: PlainRow, tally: Tally) -> Accepted | None:
+    tokens = count_spoken(row.messages)
+    tally.method = tally.method or row.method
+    if tokens > MAX_EXAMPLE_TOKENS or row.method != tally.method:
+        return _judge(Row(line=row.line, value=row.as_json()), tally)
+    for problem in tally.quality.add_plain(row, tokens=tokens):
+        tally.report.add(problem)
+    return Accepted(line=row.line, messages=row.stored_messages, attributes=row.attributes, tokens=tokens)
+
+
+def _judge(row: Row, tally: Tally) -> Accepted | None:
+    problems, tokens = check_row(row.value, line=row.line), 0
+    if not _has_error(problems):
+        assert isinstance(row.value, dict)
+        tokens = count_example(row.value)
+        problems += [*check_tokens(tokens, line=row.line), *_check_method(row, tally)]
+        if not _has_error(problems):
+            problems += tally.quality.add(row.value, line=row.line, tokens=tokens)
+    for problem in problems:
+        tally.report.add(problem)
+    return None if _has_error(problems) else _accepted(row, tokens)
+
+
+def _has_error(problems: list[Problem]) -> bool:
+    return any(problem.is_error for problem in problems)
+
+
+def _check_method(row: Row, tally: Tally) -> Iterator[Problem]:
+    method = method_of(row.value)
+    tally.method = tally.method or method
+    if method != tally.method:
+        yield Problem(
+            code="mixed_methods",
+            line=row.line,
+            message=f"The rows before this one are for {tally.method!r} training, this one is not.",
+            expected="Rows of one kind",
+            fix="Put conversations and preference pairs into separate files.",
+        )
+
+
+def _accepted(row: Row, tokens: int) -> Accepted:
+    assert isinstance(row.value, dict)
+    messages, attributes = split_row(row.value)
+    return Accepted(
+        line=row.line, messages=_as_json(messages), attributes=_as_json(attributes), tokens=tokens
+    )
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def split_row(row: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The messages of a row and everything else; `training_files.row_of` puts them together again."""
+    if method_of(row) == "dpo":
+        prompt = {key: value for key, value in row["input"].items() if key != "messages"}
+        return row["input"]["messages"], row | {"input": prompt}
+    return row["messages"], {key: value for key, value in row.items() if key != "messages"}
+
+
+def _blank_line(line: int) -> Problem:
+    return Problem(
+        code="blank_line", severity="warning", line=line, message="The line is blank. It was left out."
+    )
