@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from datasets import services
 from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.models import Dataset, DatasetProblem
+from datasets.quality.health import LABELS
 from datasets.turns import shown_example
 from finetuning.errors import Refused
 from finetuning.pages import page_of
@@ -126,6 +127,7 @@ def show_dataset(
         "problems": list(_problems(dataset)[:FIRST_PROBLEMS]),
         "problem_total": sum(dataset.problem_counts.values()),
         "filters": _filters(dataset),
+        "health": _health(dataset),
     }
     return render(request, template, context)
 
@@ -137,6 +139,13 @@ def _dataset(request: OrganizationRequest, dataset_id: UUID) -> Dataset:
 def _problems(dataset: Dataset) -> QuerySet[DatasetProblem]:
     """Errors before warnings, what concerns the whole file before single lines."""
     return dataset.problems.order_by("severity", F("line").asc(nulls_first=True), "id")
+
+
+def _health(dataset: Dataset) -> list[tuple[str, dict[str, Any]]]:
+    """The parts of the health score with their headings; none before the first check, or without examples."""
+    if not dataset.quality or not dataset.total_examples:
+        return []
+    return [(LABELS[part["name"]], part) for part in dataset.quality["health"]["parts"]]
 
 
 def _filters(dataset: Dataset) -> list[tuple[str, Any]]:
