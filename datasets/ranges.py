@@ -18,7 +18,7 @@ from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, st
 from datasets.formats import MAX_ROWS, Readable, Row
 from datasets.models import Dataset, DatasetRange
 from datasets.problems import Problem
-from datasets.storing import replace_examples
+from datasets.storing import commit_soon, replace_examples
 from datasets.tally import LinesLost, Tally, judged
 from datasets.validation import check_row, method_of
 from datasets.validation.plain import PlainRow, read_lines
@@ -106,12 +106,13 @@ def read_range(part: DatasetRange) -> None:
         give_up(dataset)
         return
     tally = Tally(method=dataset.method)
-    rows = list(judged(read_lines(_bytes_of(dataset, part), first_line=part.first_line), tally))
-    _check_lines(part, tally)
+    rows = judged(read_lines(_bytes_of(dataset, part), first_line=part.first_line), tally)
     with transaction.atomic():
-        replace_examples(
+        commit_soon()
+        tally.stored = replace_examples(
             dataset, rows, first_position=part.first_position, positions=part.lines, conversation_ids={}
         )
+        _check_lines(part, tally)
         dataset.problems.filter(line__gte=part.first_line, line__lt=part.first_line + part.lines).delete()
         store_problems(dataset, tally)
         if not part.mark_read(result=tally.dump(), now=timezone.now()):

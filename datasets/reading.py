@@ -18,7 +18,7 @@ from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, st
 from datasets.formats import Format
 from datasets.formats.rows import read_rows
 from datasets.models import Conversation, Dataset
-from datasets.storing import replace_examples
+from datasets.storing import commit_soon, replace_examples
 from datasets.tally import Accepted, Tally, judged
 from datasets.validation.plain import read_lines
 
@@ -102,7 +102,8 @@ def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int
     dataset.problems.all().delete()
     while chunk := _chunk(rows):
         with transaction.atomic():
-            replace_examples(
+            commit_soon()
+            tally.stored += replace_examples(
                 dataset,
                 chunk,
                 first_position=position,

@@ -10,17 +10,20 @@ import msgspec
 from datasets.formats import BlankRow, Reading, Row, UnreadableRow
 from datasets.problems import Problem, Report
 from datasets.quality import Quality
+from datasets.quality.private_data import looks_private
 from datasets.tokens import count_example, count_spoken
 from datasets.validation import MAX_EXAMPLE_TOKENS, check_row, check_tokens, method_of
 from datasets.validation.plain import PlainRow
 
+# As much as fits into the cache of a core.
+BATCH_BYTES = 256 * 1024
+
 
 class LinesLost(Exception):
-    """Lines were read that became neither an example nor a problem: a fault of ours."""
+    """Lines were read that became neither a stored example nor a problem: a fault of ours."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, gc=False):
     """A row that becomes an example, its values as JSON."""
 
     line: int
@@ -40,6 +43,7 @@ class _Dumped(msgspec.Struct, kw_only=True):
     rejected: int
     blank: int
     tokens: int
+    stored: int
     problem_counts: dict[str, int]
     errors: int
     quality: bytes
@@ -49,7 +53,8 @@ class _Dumped(msgspec.Struct, kw_only=True):
 class Tally:
     """What has been counted so far: examples + rejected + blank = lines.
 
-    `method` is what the first good row trains; rows that train something else are rejected.
+    `method` is what the first good row trains; rows that train something else are rejected. `stored` is how
+    many examples the database has taken.
     """
 
     method: str = ""
@@ -58,6 +63,7 @@ class Tally:
     rejected: int = 0
     blank: int = 0
     tokens: int = 0
+    stored: int = 0
     report: Report = field(default_factory=Report)
     quality: Quality = field(default_factory=Quality)
 
@@ -66,6 +72,8 @@ class Tally:
         counted = f"{self.examples} examples + {self.rejected} rejected + {self.blank} blank"
         if self.examples + self.rejected + self.blank != self.lines:
             raise LinesLost(f"{counted} != {self.lines} lines")
+        if self.stored != self.examples:
+            raise LinesLost(f"{self.stored} of {self.examples} examples were stored")
 
     def merge(self, dumped: bytes) -> None:
         """Add what another part of the file came to, as `dump` has it; its problems are kept elsewhere."""
@@ -76,6 +84,7 @@ class Tally:
         self.rejected += other.rejected
         self.blank += other.blank
         self.tokens += other.tokens
+        self.stored += other.stored
         self.report.add_counts(other.problem_counts, errors=other.errors)
         self.quality.merge(Quality.load(other.quality))
 
@@ -88,6 +97,7 @@ class Tally:
             rejected=self.rejected,
             blank=self.blank,
             tokens=self.tokens,
+            stored=self.stored,
             problem_counts=self.report.counts,
             errors=self.report.errors,
             quality=self.quality.dump(),
@@ -97,37 +107,66 @@ class Tally:
 
 def judged(readings: Iterable[Reading | PlainRow], tally: Tally) -> Iterator[Accepted]:
     """Count all that was read, with its problems, and pass on the rows that become examples."""
+    for batch in _batches(readings):
+        looked_at = _look_at([reading for reading in batch if isinstance(reading, PlainRow)])
+        for reading in batch:
+            if isinstance(reading, Problem):
+                tally.report.add(reading)
+                continue
+            accepted = (
+                _judge_plain(reading, looked_at[reading.line], tally)
+                if isinstance(reading, PlainRow)
+                else _judge_other(reading, tally)
+            )
+            tally.lines += 1
+            if accepted is not None:
+                tally.examples += 1
+                tally.tokens += accepted.tokens
+                yield accepted
+
+
+def _batches(readings: Iterable[Reading | PlainRow]) -> Iterator[list[Reading | PlainRow]]:
+    """Plain rows of some size together: each step over all of them keeps its tables in the cache."""
+    batch: list[Reading | PlainRow] = []
+    size = 0
     for reading in readings:
-        if isinstance(reading, Problem):
-            tally.report.add(reading)
-            continue
-        tally.lines += 1
-        if isinstance(reading, BlankRow):
-            tally.blank += 1
-            tally.report.add(_blank_line(reading.line))
-        elif isinstance(reading, UnreadableRow):
-            tally.rejected += 1
-            tally.report.add(reading.problem)
-        elif accepted := _judge_any(reading, tally):
-            tally.examples += 1
-            tally.tokens += accepted.tokens
-            yield accepted
-        else:
-            tally.rejected += 1
+        batch.append(reading)
+        size += len(reading.words) if isinstance(reading, PlainRow) else BATCH_BYTES
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
 
 
-def _judge_any(row: Row | PlainRow, tally: Tally) -> Accepted | None:
-    return _judge_plain(row, tally) if isinstance(row, PlainRow) else _judge(row, tally)
+def _look_at(rows: list[PlainRow]) -> dict[int, tuple[int, bool]]:
+    """The tokens of each row, by line, and whether it may hold something private."""
+    tokens = [count_spoken(row.messages) for row in rows]
+    private = [looks_private(row.words) for row in rows]
+    return dict(zip([row.line for row in rows], zip(tokens, private, strict=True), strict=True))
 
 
-def _judge_plain(row: PlainRow, tally: Tally) -> Accepted | None:
-    tokens = count_spoken(row.messages)
+def _judge_plain(row: PlainRow, looked_at: tuple[int, bool], tally: Tally) -> Accepted | None:
+    tokens, may_be_private = looked_at
     tally.method = tally.method or row.method
     if tokens > MAX_EXAMPLE_TOKENS or row.method != tally.method:
         return _judge(Row(line=row.line, value=row.as_json()), tally)
-    for problem in tally.quality.add_plain(row, tokens=tokens):
-        tally.report.add(problem)
-    return Accepted(line=row.line, messages=row.stored_messages, attributes=row.attributes, tokens=tokens)
+    tally.quality.add_plain(row, tokens=tokens)
+    if may_be_private:
+        for problem in tally.quality.private_in(row.as_json(), line=row.line):
+            tally.report.add(problem)
+    return Accepted(row.line, row.stored_messages, row.attributes, tokens)
+
+
+def _judge_other(reading: Row | UnreadableRow | BlankRow, tally: Tally) -> Accepted | None:
+    if isinstance(reading, Row):
+        return _judge(reading, tally)
+    if isinstance(reading, BlankRow):
+        tally.blank += 1
+        tally.report.add(_blank_line(reading.line))
+    else:
+        tally.rejected += 1
+        tally.report.add(reading.problem)
+    return None
 
 
 def _judge(row: Row, tally: Tally) -> Accepted | None:
@@ -140,7 +179,10 @@ def _judge(row: Row, tally: Tally) -> Accepted | None:
             problems += tally.quality.add(row.value, line=row.line, tokens=tokens)
     for problem in problems:
         tally.report.add(problem)
-    return None if _has_error(problems) else _accepted(row, tokens)
+    if _has_error(problems):
+        tally.rejected += 1
+        return None
+    return _accepted(row, tokens)
 
 
 def _has_error(problems: list[Problem]) -> bool:

@@ -1,7 +1,7 @@
 """How many tokens an example has: what training is billed by."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, Protocol
 
 from finetuning.tokenizer import EncodingName, count_tokens, counter, encoding_for
@@ -12,6 +12,8 @@ from finetuning.tokenizer.chat import (
     count_functions,
     count_message,
 )
+
+REMEMBERED_CHARACTERS = 20_000
 
 
 class Spoken(Protocol):
@@ -44,13 +46,17 @@ def count_spoken(messages: Sequence[Spoken]) -> int:
     count = counter(name)
     total = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * len(messages)
     for message in messages:
-        total += _count_role(message.role, name) + count(message.content)
+        role, text = message.role, message.content
+        total += _count_again(role, name)
+        is_shared = role == "system" and len(text) <= REMEMBERED_CHARACTERS
+        total += _count_again(text, name) if is_shared else count(text)
     return total
 
 
-@cache
-def _count_role(role: str, name: EncodingName) -> int:
-    return count_tokens(role, name)
+@lru_cache(maxsize=64)
+def _count_again(text: str, name: EncodingName) -> int:
+    """For roles and system prompts, which most rows of a file share."""
+    return count_tokens(text, name)
 
 
 def _count_tools(example: Mapping[str, Any], name: EncodingName) -> int:

@@ -70,13 +70,21 @@ class Quality:
         texts = texts_of(row)
         self._statistics.add(row, texts, tokens=tokens)
         self._remember("\n".join(texts).encode(), line)
-        return self._private_in(row, line)
+        return self.private_in(row, line=line)
 
-    def add_plain(self, row: PlainRow, *, tokens: int) -> list[Problem]:
-        """The same for a row of nothing but texts."""
+    def add_plain(self, row: PlainRow, *, tokens: int) -> None:
+        """The same for a row of nothing but texts, except that `private_in` is asked apart, and only where
+        `private_data.looks_private`.
+        """
         self._statistics.add_plain(row.messages, tokens=tokens)
         self._remember(row.words, row.line)
-        return self._private_in(row.as_json(), row.line) if private_data.looks_private(row.words) else []
+
+    def private_in(self, row: Mapping[str, Any], *, line: int) -> list[Problem]:
+        """Count what is private in a row. Returns a warning for each finding."""
+        found = list(private_data.find(row))
+        for finding in found:
+            self._private_data[finding.kind] = self._private_data.get(finding.kind, 0) + 1
+        return [private_data.problem_of(finding, line=line) for finding in found]
 
     def merge(self, other: Self) -> None:
         """Take in what another one has seen of the same file; the order does not matter."""
@@ -150,12 +158,6 @@ class Quality:
         self._waiting_bytes += len(words)
         if self._waiting_bytes >= BATCH_BYTES:
             self._sign()
-
-    def _private_in(self, row: Mapping[str, Any], line: int) -> list[Problem]:
-        found = list(private_data.find(row))
-        for finding in found:
-            self._private_data[finding.kind] = self._private_data.get(finding.kind, 0) + 1
-        return [private_data.problem_of(finding, line=line) for finding in found]
 
     def _sign(self) -> None:
         self._signatures += duplicates.signatures(self._waiting)

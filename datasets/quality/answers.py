@@ -34,7 +34,9 @@ _LOOKED_AT_CHARACTERS = 200
 
 def is_refusal(text: str) -> bool:
     """Whether an answer begins the way models decline."""
-    start = text[:_LOOKED_AT_CHARACTERS].lstrip().lower().replace("\u2019", "'")
+    start = text[:_LOOKED_AT_CHARACTERS].lstrip().lower()
+    if not start.isascii():
+        start = start.replace("\u2019", "'")
     # The cheap questions first: nearly every answer is none.
     opens = start[:1] in _INITIALS and start.startswith(_OPENINGS)
     return opens or ("as a" in start and any(phrase in start for phrase in _ANYWHERE))

@@ -1,8 +1,8 @@
 """Counts over rows: lengths, roles, answers, system prompts, languages."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -65,7 +65,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     turns_histogram: dict[int, int] = msgspec.field(default_factory=dict)
     roles: dict[str, int] = msgspec.field(default_factory=dict)
     system_prompts: dict[str, int] = msgspec.field(default_factory=dict)
-    samples: dict[bytes, str] = msgspec.field(default_factory=dict)
+    samples: dict[int, str] = msgspec.field(default_factory=dict)
+    sampled_below: int = 1 << 32
 
     def add(self, row: Row, texts: list[str], *, tokens: int) -> None:
         """Count one row; `texts` are those of its messages."""
@@ -98,10 +99,13 @@ class Statistics(msgspec.Struct, kw_only=True):
         """Add the counts of `other`."""
         for name in self.__struct_fields__:
             mine, theirs = getattr(self, name), getattr(other, name)
+            if name == "sampled_below":
+                continue
             if name == "longest_tokens":
                 self.longest_tokens = max(mine, theirs)
             elif name == "samples":
-                self.samples |= theirs
+                # Of two texts that begin alike, the same one stays whatever the order.
+                self.samples = {key: max(mine.get(key, ""), theirs.get(key, "")) for key in mine | theirs}
                 self._keep_samples()
             elif isinstance(mine, dict):
                 for key, count in theirs.items():
@@ -111,7 +115,11 @@ class Statistics(msgspec.Struct, kw_only=True):
 
     def summary(self) -> Summary:
         """The counts in the order in which they are shown."""
-        counted = {name: getattr(self, name) for name in self.__struct_fields__ if name != "samples"}
+        counted = {
+            name: getattr(self, name)
+            for name in self.__struct_fields__
+            if name not in {"samples", "sampled_below"}
+        }
         prompts = sorted(self.system_prompts.items(), key=lambda item: (-item[1], item[0]))
         shown = {
             "tokens_histogram": dict(sorted(self.tokens_histogram.items())),
@@ -148,15 +156,18 @@ class Statistics(msgspec.Struct, kw_only=True):
             _count(self.system_prompts, prompt)
 
     def _add_sample(self, text: str) -> None:
-        if len(text) >= MIN_LANGUAGE_CHARACTERS:
-            sample = text[:LANGUAGE_CHARACTERS]
-            self.samples[hashlib.blake2b(sample.encode(), digest_size=8).digest()] = sample
+        start = text[:MIN_LANGUAGE_CHARACTERS]
+        key = crc32(start.encode())
+        if key < self.sampled_below and len(start) == MIN_LANGUAGE_CHARACTERS:
+            self.samples[key] = max(text[:LANGUAGE_CHARACTERS], self.samples.get(key, ""))
             if len(self.samples) > 2 * LANGUAGE_SAMPLES:
                 self._keep_samples()
 
     def _keep_samples(self) -> None:
         kept = sorted(self.samples)[:LANGUAGE_SAMPLES]
         self.samples = {key: self.samples[key] for key in kept}
+        if len(kept) == LANGUAGE_SAMPLES:
+            self.sampled_below = kept[-1]
 
 
 def _count(counts: dict[Any, int], key: int | str) -> None:

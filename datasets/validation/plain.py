@@ -7,7 +7,6 @@ find nothing, which a test compares.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -56,8 +55,7 @@ _decode_pair = msgspec.json.Decoder(_Pair).decode
 _decode_raw_pair = msgspec.json.Decoder(_RawPair).decode
 
 
-@dataclass(slots=True)
-class PlainRow:
+class PlainRow(msgspec.Struct, gc=False):
     """A row without any problem. `messages` are all that it has, `words` their texts one below the other;
     `stored_messages` and `attributes` are the JSON that is stored, as it was written.
     """

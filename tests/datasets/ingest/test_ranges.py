@@ -229,6 +229,28 @@ def test_refuses_a_range_in_which_lines_are_missing(small_ranges, dataset_of):
     assert not dataset.examples.exists()
 
 
+@pytest.mark.parametrize("split_above", [0, 1_000_000], ids=["in ranges", "in one"])
+def test_refuses_what_the_database_has_not_taken(small_ranges, dataset_of, monkeypatch, split_above):
+    monkeypatch.setattr(ranges, "SPLIT_ABOVE_BYTES", split_above)
+    dataset = dataset_of(GOOD_FILE)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+            "CREATE TRIGGER drop_row BEFORE INSERT ON training_examples FOR EACH ROW"
+            " WHEN (NEW.line = 2) EXECUTE FUNCTION drop_row()"
+        )
+
+    try:
+        with pytest.raises(LinesLost):
+            read_all(dataset)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION drop_row CASCADE")
+
+    dataset.refresh_from_db()
+    assert dataset.is_processing
+
+
 def test_stops_at_the_row_after_the_last_that_is_read(small_ranges, dataset_of, monkeypatch):
     for module in ("datasets.ranges", "datasets.validation.plain"):
         monkeypatch.setattr(f"{module}.MAX_ROWS", 40)
