@@ -7,12 +7,12 @@ from typing import IO, cast
 from django.core.files.uploadedfile import UploadedFile
 
 from datasets import uploads
-from datasets.checking import Tally, judge
 from datasets.formats import Row
 from datasets.layouts import Columns, Plan
 from datasets.layouts.reading import read_examples
 from datasets.models import Dataset, DatasetProblem
 from datasets.problems import Problem
+from datasets.tally import Tally, judge, repeated
 
 PREVIEWED_ROWS = 10
 
@@ -85,7 +85,7 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
     for reading in read_examples(file, plan):
         if len(preview.rows) == limit:
             preview.complete = False
-            return
+            break
         tokens, found = judge(reading, tally)
         problems = [_of(preview.dataset, problem) for problem in found]
         if isinstance(reading, Problem):
@@ -95,6 +95,10 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
             preview.rows.append(
                 PreviewedRow(line=reading.line, row=row, token_count=tokens, problems=problems)
             )
+
+    by_line = {row.line: row for row in preview.rows}
+    for problem in repeated(tally.quality.repeated(), plan):
+        by_line[problem.line or 0].problems.append(_of(preview.dataset, problem))
 
 
 def _of(dataset: Dataset, problem: Problem) -> DatasetProblem:

@@ -134,6 +134,7 @@ ROW: Mapping[str, Kind] = {
     "tokens": Kind("error", "The example has more than 128,000 tokens, more than a model can read."),
     "truncated": Kind("warning", "The example has more than 65,536 tokens; the rest is cut off."),
     "duplicate": Kind("warning", "The same example stands on an earlier line."),
+    "near_duplicate": Kind("warning", "Nearly the same example stands on an earlier line."),
 }
 
 KINDS: Mapping[str, Kind] = {**FILE, **READING, **ROW}

@@ -1,6 +1,7 @@
 """What is wrong with a row, in words that tell its owner how to mend it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from datasets.problem_codes import Severity
@@ -42,7 +43,13 @@ class Report:
     errors: int = 0
 
     def add(self, problem: Problem) -> None:
+        """Count it, and keep it unless there are enough of its code."""
         self.counts[problem.code] += 1
         self.errors += problem.is_error
         if self.counts[problem.code] <= KEPT_PER_CODE:
             self.kept.append(problem)
+
+    def add_counts(self, counts: Mapping[str, int], *, errors: int) -> None:
+        """Count problems that are kept elsewhere."""
+        self.counts.update(counts)
+        self.errors += errors

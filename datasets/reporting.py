@@ -6,13 +6,13 @@ from typing import IO, Literal
 
 import msgspec
 
-from datasets.checking import Tally, judge
 from datasets.deriving.lines import local_file, readings_of
 from datasets.exporting import NothingStored
 from datasets.formats import Row
 from datasets.inert import csv_row
 from datasets.models import Dataset
 from datasets.problems import Problem
+from datasets.tally import Tally, judge, repeated
 from datasets.validation import check_size
 
 COLUMNS = ("severity", "code", "line", "pointer", "message", "found", "expected", "fix")
@@ -38,6 +38,7 @@ def all_problems(dataset: Dataset, file: IO[bytes]) -> Iterator[Problem]:
         _, problems = judge(reading, tally)
         yield from problems
         examples += isinstance(reading, Row) and not any(problem.is_error for problem in problems)
+    yield from repeated(tally.quality.repeated(), dataset.plan)
     yield from check_size(examples=examples)
 
 

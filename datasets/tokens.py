@@ -1,10 +1,28 @@
 """How many tokens an example has: what training is billed by."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
 
-from finetuning.tokenizer import EncodingName, encoding_for
-from finetuning.tokenizer.chat import count_conversation, count_functions, count_message
+from finetuning.tokenizer import EncodingName, count_tokens, counter, encoding_for
+from finetuning.tokenizer.chat import (
+    TOKENS_PER_MESSAGE,
+    TOKENS_PER_REPLY,
+    count_conversation,
+    count_functions,
+    count_message,
+)
+
+REMEMBERED_CHARACTERS = 20_000
+
+
+class Spoken(Protocol):
+    """A message of a role and a text, and nothing else that counts."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def content(self) -> str: ...
 
 
 def count_example(example: Mapping[str, Any], base_model: str | None = None) -> int:
@@ -20,6 +38,25 @@ def count_example(example: Mapping[str, Any], base_model: str | None = None) -> 
     outputs = [*example["preferred_output"], *example["non_preferred_output"]]
     total = count_conversation(asked["messages"], name) + _count_tools(asked, name)
     return total + sum(count_message(message, name) for message in outputs)
+
+
+def count_spoken(messages: Sequence[Spoken]) -> int:
+    """The same as `count_example` for a row that has these messages only."""
+    name = encoding_for(None)
+    count = counter(name)
+    total = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * len(messages)
+    for message in messages:
+        role, text = message.role, message.content
+        total += _count_again(role, name)
+        is_shared = role == "system" and len(text) <= REMEMBERED_CHARACTERS
+        total += _count_again(text, name) if is_shared else count(text)
+    return total
+
+
+@lru_cache(maxsize=64)
+def _count_again(text: str, name: EncodingName) -> int:
+    """For roles and system prompts, which most rows of a file share."""
+    return count_tokens(text, name)
 
 
 def _count_tools(example: Mapping[str, Any], name: EncodingName) -> int:

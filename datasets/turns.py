@@ -9,7 +9,7 @@ from typing import Any
 from datasets.models import Dataset, DatasetProblem, TrainingExample
 from datasets.previews import PreviewedRow
 from datasets.quality import private_data
-from datasets.reading import split_row
+from datasets.tally import split_row
 from finetuning.strict_json import shown
 
 # A page shows twenty examples, and a single message may have megabytes.

@@ -17,6 +17,7 @@ from datasets import change_words, exporting, previews, services
 from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.layouts import TARGETS
 from datasets.models import Dataset, DatasetProblem
+from datasets.quality.health import LABELS
 from datasets.turns import shown_example, shown_row
 from datasets.uploads import MappingNotPossible
 from finetuning.errors import Refused
@@ -170,6 +171,7 @@ def show_dataset(
         "problem_total": sum(dataset.problem_counts.values()),
         "filters": _filters(dataset),
         **_version_context(dataset),
+        "health": _health(dataset),
     }
     return render(request, template, context)
 
@@ -193,6 +195,13 @@ def _dataset(request: OrganizationRequest, dataset_id: UUID) -> Dataset:
 def _problems(dataset: Dataset) -> QuerySet[DatasetProblem]:
     """Errors before warnings, what concerns the whole file before single lines."""
     return dataset.problems.order_by("severity", F("line").asc(nulls_first=True), "id")
+
+
+def _health(dataset: Dataset) -> list[tuple[str, dict[str, Any]]]:
+    """The parts of the health score with their headings; none before the first check, or without examples."""
+    if not dataset.quality or not dataset.total_examples:
+        return []
+    return [(LABELS[part["name"]], part) for part in dataset.quality["health"]["parts"]]
 
 
 def _filters(dataset: Dataset) -> list[tuple[str, Any]]:

@@ -37,6 +37,7 @@ DATASET: dict[str, Any] = {
     "source": "upload",
     "sourceFilters": None,
     "status": "valid",
+    "progressPercentage": 100,
     "validated": True,
     "validationErrors": [],
     "totalExamples": 999,
@@ -58,7 +59,42 @@ DETAIL = DATASET | {
         "blankLines": 2,
         "problemCounts": {"blank_line": 2},
         "validatedAt": UPDATED_AT,
-    }
+    },
+    "quality": {
+        "health": {
+            "score": 98,
+            "parts": [
+                {
+                    "name": "unique",
+                    "points": 96,
+                    "weight": 25,
+                    "reason": "9 of 999: examples repeat an earlier one.",
+                }
+            ],
+        },
+        "exactDuplicates": 7,
+        "nearDuplicates": 2,
+        "privateData": {"email": 1},
+        "statistics": {
+            "examples": 999,
+            "totalTokens": 61234,
+            "meanTokens": 61.3,
+            "longestTokens": 240,
+            "truncatedExamples": 0,
+            "tokensHistogram": {"64": 611, "128": 370, "256": 18},
+            "turnsHistogram": {"2": 800, "4": 199},
+            "roles": {"assistant": 1198, "user": 1198},
+            "imageExamples": 0,
+            "toolExamples": 0,
+            "answers": 1198,
+            "emptyAnswers": 0,
+            "refusals": 3,
+            "answerCharacters": 91000,
+            "withoutSystemPrompt": 999,
+            "systemPrompts": {},
+            "languages": {"en": 0.98, "de": 0.02},
+        },
+    },
 }
 STATS = {
     "totalDatasets": 3,

@@ -117,6 +117,7 @@ class DatasetSerializer(ModelSerializer):
     workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
     validated = serializers.BooleanField(read_only=True)
     source_filters = serializers.DictField(read_only=True, allow_null=True)
+    progress_percentage = serializers.IntegerField(read_only=True, min_value=0, max_value=100)
     creator = PersonSerializer(source="created_by", read_only=True, allow_null=True)
     files = UploadedFileSerializer(many=True, read_only=True)
     column_mapping = serializers.DictField(child=serializers.CharField(), read_only=True)
@@ -139,6 +140,7 @@ class DatasetSerializer(ModelSerializer):
                 "source",
                 "source_filters",
                 "status",
+                "progress_percentage",
                 "validated",
                 "validation_errors",
             ),
@@ -159,12 +161,61 @@ class ValidationReportSerializer(Serializer):
     validated_at = serializers.DateTimeField(allow_null=True)
 
 
+class HealthPartSerializer(Serializer):
+    name = serializers.CharField()
+    points = serializers.IntegerField(min_value=0, max_value=100)
+    weight = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
+class HealthSerializer(Serializer):
+    """`score` is the weighted mean of the points of all parts."""
+
+    score = serializers.IntegerField(min_value=0, max_value=100)
+    parts = HealthPartSerializer(many=True)
+
+
+class StatisticsSerializer(Serializer):
+    """Histograms go by the upper end of each doubling; `systemPrompts` has the most frequent ones, by their
+    beginning; `languages` are shares of a sample of texts, by ISO 639-1.
+    """
+
+    examples = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    mean_tokens = serializers.FloatField()
+    longest_tokens = serializers.IntegerField()
+    truncated_examples = serializers.IntegerField()
+    tokens_histogram = serializers.DictField(child=serializers.IntegerField())
+    turns_histogram = serializers.DictField(child=serializers.IntegerField())
+    roles = serializers.DictField(child=serializers.IntegerField())
+    image_examples = serializers.IntegerField()
+    tool_examples = serializers.IntegerField()
+    answers = serializers.IntegerField()
+    empty_answers = serializers.IntegerField()
+    refusals = serializers.IntegerField()
+    answer_characters = serializers.IntegerField()
+    without_system_prompt = serializers.IntegerField()
+    system_prompts = serializers.DictField(child=serializers.IntegerField())
+    languages = serializers.DictField(child=serializers.FloatField())
+
+
+class QualitySerializer(Serializer):
+    """What the examples are like. `privateData` counts findings by kind."""
+
+    health = HealthSerializer()
+    exact_duplicates = serializers.IntegerField()
+    near_duplicates = serializers.IntegerField()
+    private_data = serializers.DictField(child=serializers.IntegerField())
+    statistics = StatisticsSerializer(source="summary")
+
+
 @example(examples.DETAIL)
 class DatasetDetailSerializer(DatasetSerializer):
     validation_report = ValidationReportSerializer(source="*", read_only=True)
+    quality = QualitySerializer(read_only=True, allow_null=True)
 
     class Meta(DatasetSerializer.Meta):
-        fields = (*DatasetSerializer.Meta.fields, "validation_report")
+        fields = (*DatasetSerializer.Meta.fields, "validation_report", "quality")
         read_only_fields = fields
 
 

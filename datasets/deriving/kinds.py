@@ -9,14 +9,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from datasets.checking import Tally, judge
 from datasets.deriving.groups import held_back
 from datasets.deriving.lines import Line
 from datasets.deriving.output import Output
 from datasets.formats import BlankRow, Row, UnreadableRow
+from datasets.layouts import Plan
 from datasets.models import Dataset, DatasetEdit
 from datasets.problems import Problem
 from datasets.quality.private_data import Placeholders, redact, redact_text
+from datasets.tally import Tally, judge, repeated
 from datasets.validation.repairs import repair_row
 from finetuning.strict_json import loads
 
@@ -93,12 +94,26 @@ def filter_lines(dataset: Dataset, lines: Lines, output: Output) -> None:
     parent = dataset.parent
     assert parent is not None
     tally = Tally(plan=parent.plan)
+    repeating = _repeating(lines, parent.plan, wanted.get("problem"))
     for line in lines():
         tokens, problems = judge(line.reading, tally)
+        problems += repeating.get(line.number, [])
         if isinstance(line.reading, BlankRow) or _matches(line, problems, tokens, wanted) == keeps_matching:
             output.keep(line)
         else:
             output.remove(line)
+
+
+def _repeating(lines: Lines, plan: Plan, code: str | None) -> dict[int, list[Problem]]:
+    """The problems of rows that repeat others, by line, if it is those that are asked for."""
+    found: dict[int, list[Problem]] = {}
+    if code in ("duplicate", "near_duplicate"):
+        tally = Tally(plan=plan)
+        for line in lines():
+            judge(line.reading, tally)
+        for problem in repeated(tally.quality.repeated(), plan):
+            found.setdefault(problem.line or 0, []).append(problem)
+    return found
 
 
 def _matches(line: Line, problems: list[Problem], tokens: int, wanted: dict[str, Any]) -> bool:

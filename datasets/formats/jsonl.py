@@ -31,8 +31,8 @@ def read_jsonl(file: Readable) -> Iterator[Reading]:
         else:
             rows += 1
             row = parse_row(line.content, line=line.number)
-            if rows == 1 and _is_array_of_examples(line.content, row):
-                yield _not_jsonl(line.number)
+            if rows == 1 and is_array_of_examples(line.content, row):
+                yield not_jsonl(line.number)
                 return
             yield row
 
@@ -59,7 +59,8 @@ def _problem(error: StrictJSONError, content: bytes, *, line: int) -> Problem:
     )
 
 
-def _is_array_of_examples(content: bytes | None, row: Row | UnreadableRow) -> bool:
+def is_array_of_examples(content: bytes | None, row: Row | UnreadableRow) -> bool:
+    """Whether the first row of a file shows that the whole file is one JSON array."""
     if content is None or not content.lstrip(SPACE).startswith(b"["):
         return False
     if isinstance(row, UnreadableRow):
@@ -67,7 +68,8 @@ def _is_array_of_examples(content: bytes | None, row: Row | UnreadableRow) -> bo
     return isinstance(row.value, list) and any(isinstance(item, dict) for item in row.value)
 
 
-def _not_jsonl(line: int) -> Problem:
+def not_jsonl(line: int) -> Problem:
+    """The problem of a file that is one JSON array."""
     return Problem(
         code="not_jsonl",
         line=line,

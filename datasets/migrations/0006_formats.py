@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('datasets', '0004_list_indexes'),
+        ('datasets', '0005_ingest'),
     ]
 
     operations = [

@@ -11,6 +11,7 @@ from datasets.models.examples import (
     TrainingExample,
     TrainingExampleQuerySet,
 )
+from datasets.models.ranges import DatasetRange, DatasetRangeQuerySet
 from datasets.models.versions import DatasetChange, DatasetEdit, DatasetEditQuerySet
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "DatasetManager",
     "DatasetProblem",
     "DatasetQuerySet",
+    "DatasetRange",
+    "DatasetRangeQuerySet",
     "TrainingExample",
     "TrainingExampleQuerySet",
 ]

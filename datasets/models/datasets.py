@@ -153,8 +153,12 @@ class Dataset(OrganizationOwned):
     problem_counts = models.JSONField(default=dict, help_text="How often each problem occurs, by code.")
     # The first errors stand on the row, so that a list need not join the problems.
     validation_errors = models.JSONField(default=list)
+    quality = models.JSONField(null=True, blank=True, help_text="What the examples are like.")
     validated_at = models.DateTimeField(null=True, blank=True)
 
+    # How far the reader has come; of a large file, how many of its ranges are still to be read.
+    read_bytes = models.BigIntegerField(default=0)
+    ranges_left = models.IntegerField(default=0)
     # Outbox and lease of the reader in one: due when it is in the past, nothing to do when it is null.
     next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     attempts = models.IntegerField(default=0)
@@ -249,6 +253,13 @@ class Dataset(OrganizationOwned):
         """How often something private was found in the examples."""
         return sum(self.problem_counts.get(code, 0) for code in ("personal_data", "secret"))
 
+    @property
+    def progress_percentage(self) -> int:
+        """How much of the file has been read; 100 only with the verdict."""
+        if not self.is_processing:
+            return 100
+        return min(99, 100 * self.read_bytes // max(1, self.file_size_bytes))
+
     def billable_tokens(self, max_example_tokens: int) -> int:
         """Tokens of one epoch: what is longer than the model's limit is cut off, not billed."""
         return self.total_tokens - self.examples.tokens_over(max_example_tokens)
@@ -292,6 +303,22 @@ class Dataset(OrganizationOwned):
             self.refresh_from_db()
         return bool(claimed)
 
+    def keep_claim(self, *, read_bytes: int) -> bool:
+        """Show how far the reader has come. False: the lease went to another reader."""
+        mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
+        return bool(mine.update(read_bytes=read_bytes))
+
+    def wait_for_ranges(self, *, ranges: int, method: str) -> bool:
+        """Leave the reading to so many ranges, the last of which makes it due. False: the lease was lost."""
+        mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
+        return bool(
+            mine.update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges, method=method)
+        )
+
+    def go_on_waiting(self) -> None:
+        """Give the claim back: ranges are still to be read."""
+        Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(next_check_at=None)
+
     def ask_for_check(self, *, now: datetime) -> None:
         """Make the file due to be read (again)."""
         Dataset.objects.filter(pk=self.pk).update(
@@ -303,7 +330,13 @@ class Dataset(OrganizationOwned):
         """Record a finished check. False: the lease went to another reader, so this result is void."""
         with transaction.atomic():
             recorded = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
-                status=status, next_check_at=None, validated_at=now, updated_at=now, **columns
+                status=status,
+                next_check_at=None,
+                read_bytes=0,
+                ranges_left=0,
+                validated_at=now,
+                updated_at=now,
+                **columns,
             )
             if recorded:
                 self.refresh_from_db()

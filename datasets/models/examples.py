@@ -36,14 +36,20 @@ class TrainingExample(models.Model):
     """One row of training data, in file order. `attributes` holds the row's keys besides `messages`."""
 
     id = models.BigAutoField(primary_key=True)
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples")
+    # The unique constraint has an index that begins with it.
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples", db_index=False)
     position = models.IntegerField(help_text="Counts from 0 within the dataset.")
     line = models.IntegerField(help_text="The line of the file on which it starts, from 1.")
     messages = models.JSONField()
     attributes = models.JSONField(default=dict)
     token_count = models.IntegerField()
     conversation = models.ForeignKey(
-        "datasets.Conversation", models.SET_NULL, null=True, blank=True, related_name="examples"
+        "datasets.Conversation",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="examples",
+        db_index=False,
     )
 
     objects = TrainingExampleQuerySet.as_manager()
@@ -52,13 +58,23 @@ class TrainingExample(models.Model):
         db_table = "training_examples"
         indexes = [
             models.Index(
+                fields=["conversation"],
+                name="training_examples_of_talk",
+                condition=Q(conversation__isnull=False),
+            ),
+            models.Index(
                 fields=["dataset", "token_count"],
                 name="training_examples_long",
                 condition=Q(token_count__gt=LONG_EXAMPLE_TOKENS),
             ),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["dataset", "position"], name="training_examples_position"),
+            # Checked when a statement ends, so that one can close up the positions behind rejected rows.
+            models.UniqueConstraint(
+                fields=["dataset", "position"],
+                name="training_examples_position",
+                deferrable=models.Deferrable.IMMEDIATE,
+            ),
         ]
 
     def __str__(self) -> str:

@@ -24,6 +24,7 @@ from datasets.quality.duplicates import Alike
 from datasets.quality.health import Health, health_of
 from datasets.quality.statistics import Statistics, Summary
 from datasets.quality.texts import texts_of
+from datasets.validation.plain import PlainRow
 
 BATCH_BYTES = 256 * 1024
 KEPT_DUPLICATES = 1_000
@@ -33,7 +34,7 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a file is like; `msgspec.to_builtins` makes JSON of it.
 
     `exact_duplicates` and `near_duplicates` count the examples that repeat an earlier one; the first 1,000
-    are listed in `duplicates`. `private_data` counts findings by kind.
+    of each are listed in `duplicates`. `private_data` counts findings by kind.
     """
 
     summary: Summary
@@ -68,15 +69,18 @@ class Quality:
         """Take in a valid row of `line` with its token count. Returns warnings of private data in it."""
         texts = texts_of(row)
         self._statistics.add(row, texts, tokens=tokens)
-        words = "\n".join(texts).encode()
-        self._lines.append(line)
-        self._digests += duplicates.digest(words)
-        self._waiting.append(words)
-        self._waiting_bytes += len(words)
-        if self._waiting_bytes >= BATCH_BYTES:
-            self._sign()
-        if not private_data.looks_private(words):
-            return []
+        self._remember("\n".join(texts).encode(), line)
+        return self.private_in(row, line=line)
+
+    def add_plain(self, row: PlainRow, *, tokens: int) -> None:
+        """The same for a row of nothing but texts, except that `private_in` is asked apart, and only where
+        `private_data.looks_private`.
+        """
+        self._statistics.add_plain(row.messages, tokens=tokens)
+        self._remember(row.words, row.line)
+
+    def private_in(self, row: Mapping[str, Any], *, line: int) -> list[Problem]:
+        """Count what is private in a row. Returns a warning for each finding."""
         found = list(private_data.find(row))
         for finding in found:
             self._private_data[finding.kind] = self._private_data.get(finding.kind, 0) + 1
@@ -120,30 +124,43 @@ class Quality:
     def report(self) -> QualityReport:
         """What all rows together are like."""
         summary = self._statistics.summary()
-        prints = self.prints()
-        found = duplicates.repeated(prints)
-        exact = sum(1 for alike in found if alike.similarity == 1)
+        found = self.repeated()
+        exact = [alike for alike in found if alike.similarity == 1]
+        near = [alike for alike in found if alike.similarity < 1]
         return QualityReport(
             summary=summary,
-            exact_duplicates=exact,
-            near_duplicates=len(found) - exact,
-            duplicates=found[:KEPT_DUPLICATES],
+            exact_duplicates=len(exact),
+            near_duplicates=len(near),
+            duplicates=exact[:KEPT_DUPLICATES] + near[:KEPT_DUPLICATES],
             private_data=dict(sorted(self._private_data.items())),
             health=health_of(summary, repeated=len(found), private=sum(self._private_data.values())),
         )
 
+    def repeated(self) -> list[Alike]:
+        """Each row that says the same, or nearly, as an earlier one, in the order of lines."""
+        return duplicates.repeated(self.prints())
+
     def prints(self) -> duplicates.Prints:
         """The fingerprints of all rows in the order of their lines, to compare with another file's."""
         self._sign()
-        lines = np.frombuffer(self._lines.tobytes(), dtype=np.uint64)
+        lines = np.array(self._lines, dtype=np.uint64)
+        digests = np.frombuffer(bytes(self._digests), dtype=np.uint64)
+        # Bytes that a view still looks at cannot grow.
+        signatures = np.frombuffer(bytes(self._signatures), dtype=np.uint8)
+        signatures = signatures.reshape(-1, duplicates.SIGNATURE_BYTES)
+        if np.all(lines[:-1] <= lines[1:]):
+            return duplicates.Prints(lines=lines, digests=digests, signatures=signatures)
         order = np.argsort(lines, kind="stable")
-        return duplicates.Prints(
-            lines=lines[order],
-            digests=np.frombuffer(bytes(self._digests), dtype=np.uint64)[order],
-            signatures=np.frombuffer(bytes(self._signatures), dtype=np.uint8).reshape(
-                -1, duplicates.SIGNATURE_BYTES
-            )[order],
-        )
+        return duplicates.Prints(lines=lines[order], digests=digests[order], signatures=signatures[order])
+
+    def _remember(self, words: bytes, line: int) -> None:
+        self._lines.append(line)
+        words = duplicates.normalized(words)
+        self._digests += duplicates.digest(words)
+        self._waiting.append(words)
+        self._waiting_bytes += len(words)
+        if self._waiting_bytes >= BATCH_BYTES:
+            self._sign()
 
     def _sign(self) -> None:
         self._signatures += duplicates.signatures(self._waiting)

@@ -28,10 +28,15 @@ _OTHER_OPENINGS = (
 )
 _OPENINGS = (*(sorry + cannot for sorry in _SORRY for cannot in _CANNOT), *_OTHER_OPENINGS)
 _ANYWHERE = ("as an ai language model", "as a large language model", "as an ai assistant, i can")
+_INITIALS = {opening[0] for opening in _OPENINGS}
 _LOOKED_AT_CHARACTERS = 200
 
 
 def is_refusal(text: str) -> bool:
     """Whether an answer begins the way models decline."""
-    start = text[:_LOOKED_AT_CHARACTERS].lstrip().lower().replace("\u2019", "'")
-    return start.startswith(_OPENINGS) or any(phrase in start for phrase in _ANYWHERE)
+    start = text[:_LOOKED_AT_CHARACTERS].lstrip().lower()
+    if not start.isascii():
+        start = start.replace("\u2019", "'")
+    # The cheap questions first: nearly every answer is none.
+    opens = start[:1] in _INITIALS and start.startswith(_OPENINGS)
+    return opens or ("as a" in start and any(phrase in start for phrase in _ANYWHERE))

@@ -24,7 +24,7 @@ MIN_SHINGLES = 5
 SEED = 42
 
 _SHINGLE_BYTES = 16
-_SPACES = (0x20, 0x0A)
+_SPACE = 0x20
 # UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
 _WIDE_CHARACTER = 0xE0
 # Odd constants that spread the bits, from SplitMix64.
@@ -53,13 +53,18 @@ class Prints:
     signatures: Array8
 
 
+def normalized(words: bytes) -> bytes:
+    """What is compared: the words, capitals or not."""
+    return words.lower()
+
+
 def digest(words: bytes) -> bytes:
-    """Eight bytes that are the same for the same words, capitals or not."""
-    return hashlib.blake2b(words.lower(), digest_size=8).digest()
+    """Eight bytes of the SHA-256 of normalized words."""
+    return hashlib.sha256(words).digest()[:8]
 
 
 def signatures(texts: Sequence[bytes]) -> bytes:
-    """64 bytes for each text, all zero for one that is too short to be judged."""
+    """64 bytes for each normalized text, all zero for one that is too short to be judged."""
     if not texts:
         return b""
     hashes, ends = _shingles(texts)
@@ -72,14 +77,18 @@ def signatures(texts: Sequence[bytes]) -> bytes:
 
 def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
     """The hashed shingles of all texts, and how many there are up to the end of each text."""
-    spaced = b"".join(b" " + text.lower() + b" " * _SHINGLE_BYTES for text in texts)
+    spaced = b"".join([part for text in texts for part in (b" ", text, b" " * _SHINGLE_BYTES)])
     letters = np.frombuffer(spaced, dtype=np.uint8)[:-_SHINGLE_BYTES]
-    is_space = (letters == _SPACES[0]) | (letters == _SPACES[1])
-    starts_word = np.zeros_like(is_space)
-    starts_word[1:] = is_space[:-1] & ~is_space[1:]
-    starts = np.flatnonzero(starts_word | (letters >= _WIDE_CHARACTER))
-    windows: Array64 = np.ndarray((len(spaced) - 7,), dtype=np.uint64, buffer=spaced, strides=(1,))
-    hashes = (windows[starts] * _MIX[0]) ^ (windows[starts + 8] * _MIX[1])
+    is_space = letters <= _SPACE
+    begins = np.zeros_like(is_space)
+    np.greater(is_space[:-1], is_space[1:], out=begins[1:])
+    if not spaced.isascii():
+        begins |= letters >= _WIDE_CHARACTER
+    starts = np.flatnonzero(begins)
+    # As one value of 16 bytes each, for numpy gathers numbers that are not aligned one byte at a time.
+    windows = np.ndarray((len(spaced) - 15,), dtype="V16", buffer=spaced, strides=(1,))
+    halves = windows[starts].view(np.uint64).reshape(-1, 2)
+    hashes = (halves[:, 0] * _MIX[0]) ^ (halves[:, 1] * _MIX[1])
     text_ends = np.cumsum([len(text) + 1 + _SHINGLE_BYTES for text in texts])
     return hashes, np.searchsorted(starts, text_ends)
 

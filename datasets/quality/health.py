@@ -6,6 +6,14 @@ from datasets.quality.statistics import Summary
 
 # OpenAI's guide: improvements show from 50 to 100 good examples on.
 ENOUGH_EXAMPLES = 100
+LABELS = {
+    "size": "Size",
+    "unique": "Unique examples",
+    "private": "Private data",
+    "answers": "Answers",
+    "length": "Length",
+    "system_prompts": "System prompts",
+}
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

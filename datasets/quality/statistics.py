@@ -1,8 +1,8 @@
 """Counts over rows: lengths, roles, answers, system prompts, languages."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -11,6 +11,7 @@ from datasets.quality.answers import is_refusal
 from datasets.quality.texts import Row, messages_of
 from datasets.validation import MAX_EXAMPLE_TOKENS
 from datasets.validation.parts import has_images
+from datasets.validation.plain import Message
 
 # Distinct system prompts that are told apart, and how much of one is shown.
 KEPT_PROMPTS = 1_000
@@ -64,34 +65,47 @@ class Statistics(msgspec.Struct, kw_only=True):
     turns_histogram: dict[int, int] = msgspec.field(default_factory=dict)
     roles: dict[str, int] = msgspec.field(default_factory=dict)
     system_prompts: dict[str, int] = msgspec.field(default_factory=dict)
-    samples: dict[bytes, str] = msgspec.field(default_factory=dict)
+    samples: dict[int, str] = msgspec.field(default_factory=dict)
+    sampled_below: int = 1 << 32
 
     def add(self, row: Row, texts: list[str], *, tokens: int) -> None:
         """Count one row; `texts` are those of its messages."""
         messages = messages_of(row)
-        self.examples += 1
-        self.total_tokens += tokens
-        self.longest_tokens = max(self.longest_tokens, tokens)
-        self.truncated_examples += tokens > MAX_EXAMPLE_TOKENS
+        self._add_size(len(messages), tokens)
         self.image_examples += has_images(messages)
         self.tool_examples += any(message.get("tool_calls") for message in messages)
-        _count(self.tokens_histogram, 1 << max(0, tokens - 1).bit_length())
-        _count(self.turns_histogram, 1 << (len(messages) - 1).bit_length())
         for message, text in zip(messages, texts, strict=True):
             _count(self.roles, message["role"])
             if message["role"] == "assistant":
                 self._add_answer(message, text)
-        self._add_system_prompt(messages, texts)
+        self._add_system_prompt(messages[0]["role"], texts[0])
         self._add_sample(texts[-1])
+
+    def add_plain(self, messages: list[Message], *, tokens: int) -> None:
+        """Count one row of nothing but texts."""
+        self._add_size(len(messages), tokens)
+        roles = self.roles
+        for message in messages:
+            role = message.role
+            roles[role] = roles.get(role, 0) + 1
+            if role == "assistant":
+                self.answers += 1
+                self.answer_characters += len(message.content)
+                self.refusals += is_refusal(message.content)
+        self._add_system_prompt(messages[0].role, messages[0].content)
+        self._add_sample(messages[-1].content)
 
     def merge(self, other: "Statistics") -> None:
         """Add the counts of `other`."""
         for name in self.__struct_fields__:
             mine, theirs = getattr(self, name), getattr(other, name)
+            if name == "sampled_below":
+                continue
             if name == "longest_tokens":
                 self.longest_tokens = max(mine, theirs)
             elif name == "samples":
-                self.samples |= theirs
+                # Of two texts that begin alike, the same one stays whatever the order.
+                self.samples = {key: max(mine.get(key, ""), theirs.get(key, "")) for key in mine | theirs}
                 self._keep_samples()
             elif isinstance(mine, dict):
                 for key, count in theirs.items():
@@ -101,7 +115,11 @@ class Statistics(msgspec.Struct, kw_only=True):
 
     def summary(self) -> Summary:
         """The counts in the order in which they are shown."""
-        counted = {name: getattr(self, name) for name in self.__struct_fields__ if name != "samples"}
+        counted = {
+            name: getattr(self, name)
+            for name in self.__struct_fields__
+            if name not in {"samples", "sampled_below"}
+        }
         prompts = sorted(self.system_prompts.items(), key=lambda item: (-item[1], item[0]))
         shown = {
             "tokens_histogram": dict(sorted(self.tokens_histogram.items())),
@@ -113,6 +131,14 @@ class Statistics(msgspec.Struct, kw_only=True):
         }
         return Summary(**counted | shown)
 
+    def _add_size(self, messages: int, tokens: int) -> None:
+        self.examples += 1
+        self.total_tokens += tokens
+        self.longest_tokens = max(self.longest_tokens, tokens)
+        self.truncated_examples += tokens > MAX_EXAMPLE_TOKENS
+        _count(self.tokens_histogram, 1 << max(0, tokens - 1).bit_length())
+        _count(self.turns_histogram, 1 << (messages - 1).bit_length())
+
     def _add_answer(self, message: Mapping[str, Any], text: str) -> None:
         self.answers += 1
         self.answer_characters += len(text)
@@ -121,24 +147,27 @@ class Statistics(msgspec.Struct, kw_only=True):
         self.empty_answers += says_nothing and not refuses
         self.refusals += refuses
 
-    def _add_system_prompt(self, messages: list[Mapping[str, Any]], texts: list[str]) -> None:
-        if messages[0]["role"] not in {"system", "developer"}:
+    def _add_system_prompt(self, role: str, text: str) -> None:
+        if role not in {"system", "developer"}:
             self.without_system_prompt += 1
             return
-        prompt = texts[0][:SHOWN_CHARACTERS]
+        prompt = text[:SHOWN_CHARACTERS]
         if prompt in self.system_prompts or len(self.system_prompts) < KEPT_PROMPTS:
             _count(self.system_prompts, prompt)
 
     def _add_sample(self, text: str) -> None:
-        if len(text) >= MIN_LANGUAGE_CHARACTERS:
-            sample = text[:LANGUAGE_CHARACTERS]
-            self.samples[hashlib.blake2b(sample.encode(), digest_size=8).digest()] = sample
+        start = text[:MIN_LANGUAGE_CHARACTERS]
+        key = crc32(start.encode())
+        if key < self.sampled_below and len(start) == MIN_LANGUAGE_CHARACTERS:
+            self.samples[key] = max(text[:LANGUAGE_CHARACTERS], self.samples.get(key, ""))
             if len(self.samples) > 2 * LANGUAGE_SAMPLES:
                 self._keep_samples()
 
     def _keep_samples(self) -> None:
         kept = sorted(self.samples)[:LANGUAGE_SAMPLES]
         self.samples = {key: self.samples[key] for key in kept}
+        if len(kept) == LANGUAGE_SAMPLES:
+            self.sampled_below = kept[-1]
 
 
 def _count(counts: dict[Any, int], key: int | str) -> None:

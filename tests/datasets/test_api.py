@@ -180,6 +180,21 @@ def test_validates_a_small_file_at_once(api, organization):
     assert body["errors"][0]["code"] == "min_examples"
 
 
+def test_tells_what_the_examples_are_like(api, organization):
+    body = upload(api, jsonl(12) + jsonl(1)).json()
+    before = api.get(f"{DATASETS}/{body['id']}").json()
+
+    reading.validate_dataset(organization.datasets.get(pk=body["id"]))
+
+    after = api.get(f"{DATASETS}/{body['id']}").json()
+    assert (before["quality"], before["progressPercentage"]) == (None, 0)
+    assert after["progressPercentage"] == 100
+    assert after["quality"]["exactDuplicates"] == after["validationReport"]["problemCounts"]["duplicate"] == 1
+    assert after["quality"]["statistics"]["roles"] == {"assistant": 13, "user": 13}
+    assert 0 < after["quality"]["health"]["score"] < 100
+    assert "quality" not in api.get(DATASETS).json()["data"][0]
+
+
 def test_leaves_a_large_file_to_a_worker(api, organization):
     dataset = DatasetFactory(organization=organization, file_size_bytes=6_000_000)
 

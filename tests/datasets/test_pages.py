@@ -472,3 +472,28 @@ def test_says_in_which_layout_a_file_is(member, organization):
     reading.validate_dataset(dataset)
 
     assert "JSONL, Alpaca" in member.get(page_of(dataset)).text
+
+
+def test_shows_the_health_of_a_dataset_and_its_parts(member, read):
+    prompt = {"role": "system", "content": "You are <kind>."}
+    spoken = json.dumps({"messages": [prompt, *row(99)["messages"]]}).encode()
+
+    page = member.get(page_of(read(GOOD + spoken + b"\n" + GOOD))).content.decode()
+
+    assert "Health" in page
+    assert "12 of 25: examples repeat an earlier one." in page
+    assert "You are &lt;kind&gt;." in page
+
+
+def test_shows_no_health_of_a_file_without_examples(member, read):
+    page = member.get(page_of(read(b"{}\n"))).content.decode()
+
+    assert "Health" not in page
+
+
+def test_shows_how_far_a_large_file_was_read(member, organization):
+    dataset = DatasetFactory(
+        organization=organization, status="processing", file_size_bytes=1_000, read_bytes=420
+    )
+
+    assert 'value="42"' in member.get(page_of(dataset)).content.decode()

@@ -1,6 +1,9 @@
 import os
 import subprocess
 import sys
+from functools import cache
+from itertools import islice
+from random import Random
 
 import pytest
 import tiktoken
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from datasets.tokens import count_example
 from finetuning import tokenizer
 from finetuning.tokenizer import FOLDER, PATTERNS, RankFileError, count_tokens, encoding, encoding_for
+from tests.bench.corpus import natural_texts
 
 # The samples of OpenAI's cookbook, "How to count tokens with tiktoken", with the counts that its API gave.
 JARGON = [
@@ -90,9 +94,41 @@ def test_knows_the_encoding_of_a_model(model, name):
     assert encoding_for(model) == name
 
 
+COUNTERS = pytest.mark.parametrize(
+    "make_counter",
+    [cache(tokenizer._splintr_counter), cache(tokenizer._tiktoken_counter)],
+    ids=["splintr", "tiktoken"],
+)
+
+
+@COUNTERS
 @given(text=st.text())
-def test_counts_like_tiktoken(oracle, text):
-    assert count_tokens(text, oracle.name) == len(oracle.encode_ordinary(text))
+def test_counts_like_tiktoken(oracle, make_counter, text):
+    assert make_counter(oracle.name)(text) == len(oracle.encode_ordinary(text))
+
+
+def test_counts_every_character_like_tiktoken(oracle):
+    """In words, alone, and doubled: an upgrade may bring another version of Unicode."""
+    count = tokenizer._splintr_counter(oracle.name)
+    characters = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+
+    texts = (f"a{one}b {one}{one}\n{one.upper()}'s" for one in characters)
+    different = [text for text in texts if count(text) != len(oracle.encode_ordinary(text))]
+
+    assert different == []
+
+
+def test_counts_natural_text_like_tiktoken(oracle):
+    count = tokenizer._splintr_counter(oracle.name)
+    texts = [text[:100_000] for text in islice(natural_texts(Random(1)), 150)]
+
+    assert [count(text) for text in texts] == [len(oracle.encode_ordinary(text)) for text in texts]
+
+
+def test_counts_with_tiktoken_where_the_faster_one_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "splintr", None)
+
+    assert tokenizer.counter.__wrapped__("o200k_base").__qualname__.startswith("_tiktoken_counter")
 
 
 def test_splits_and_ranks_like_tiktoken(oracle):
@@ -101,15 +137,17 @@ def test_splits_and_ranks_like_tiktoken(oracle):
 
 
 @pytest.mark.parametrize("text", ["a%sb", "%s", "a\n%sb", ". %s, %sx", "%s\u3000b"])
-def test_counts_long_runs_of_space_exactly(oracle, text):
+@COUNTERS
+def test_counts_long_runs_of_space_exactly(oracle, make_counter, text):
     text = text.replace("%s", " " * 30_000)
 
-    assert count_tokens(text, oracle.name) == len(oracle.encode_ordinary(text))
+    assert make_counter(oracle.name)(text) == len(oracle.encode_ordinary(text))
 
 
 @pytest.mark.parametrize("text", [" " * 2_000_000 + "x", "x" + " " * 2_000_000, " " * 2_000_000 + "\n"])
-def test_survives_runs_of_space_that_tiktoken_does_not(text):
-    assert 15_000 < count_tokens(text, "o200k_base") < 16_000
+@COUNTERS
+def test_survives_runs_of_space_that_tiktoken_does_not(make_counter, text):
+    assert 15_000 < make_counter("o200k_base")(text) < 16_000
 
 
 def test_counts_special_tokens_as_the_text_they_are():

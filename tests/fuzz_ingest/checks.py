@@ -4,13 +4,12 @@ import io
 import json
 import re
 
-from datasets.checking import Tally, judge
 from datasets.formats import BlankRow, Row, UnreadableRow
 from datasets.layouts.reading import read_examples
 from datasets.models import TrainingExample
 from datasets.problem_codes import KINDS
 from datasets.problems import MAX_POINTER_CHARACTERS, Problem
-from datasets.reading import split_row
+from datasets.tally import Tally, judge, split_row
 from datasets.training_files import row_of
 from datasets.validation import check_row, method_of
 from datasets.validation.repairs import repair_row

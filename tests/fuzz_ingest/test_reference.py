@@ -6,10 +6,10 @@ import json
 import pytest
 from django.conf import settings
 
-from datasets.checking import Tally, judge
 from datasets.formats import Row, sniff
 from datasets.layouts import Plan
 from datasets.layouts.reading import read_examples
+from datasets.tally import Tally, judge
 from tests.datasets.hostile.corpus import INVALID, READ, VALID
 from tests.datasets.test_layouts import ROWS, lines
 from tests.fuzz_ingest import reference

@@ -1,0 +1,102 @@
+"""The end of a reading: duplicates among all examples, the problems, what the data is like, the verdict."""
+
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from datasets.models import Dataset, DatasetProblem
+from datasets.problems import KEPT_PER_CODE, Problem
+from datasets.quality import QualityReport
+from datasets.tally import Tally, repeated
+from datasets.validation import check_size
+
+MAX_ATTEMPTS = 5
+BATCH_SIZE = 1_000
+SHOWN_ERRORS = 100
+SHOWN_PROMPTS = 20
+
+
+class LeaseLost(Exception):
+    """Another worker has read the file meanwhile; what this one stored was rolled back."""
+
+
+def give_up(dataset: Dataset) -> None:
+    """Say that the file cannot be read, after so many attempts. Raises LeaseLost."""
+    tally = Tally(plan=dataset.plan)
+    message = f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept."
+    tally.report.add(Problem(code="not_read", message=message))
+    with transaction.atomic():
+        dataset.problems.all().delete()
+        _store_verdict(dataset, tally, tally.quality.report())
+
+
+def close_dataset(dataset: Dataset, tally: Tally) -> None:
+    """Store what concerns all examples together and the verdict. Raises LeaseLost, LinesLost."""
+    tally.check_lines()
+    quality = tally.quality.report()
+    for problem in [*repeated(quality.duplicates, tally.plan), *check_size(examples=tally.examples)]:
+        tally.report.add(problem)
+    unlisted = {
+        "duplicate": quality.exact_duplicates - tally.report.counts["duplicate"],
+        "near_duplicate": quality.near_duplicates - tally.report.counts["near_duplicate"],
+    }
+    tally.report.add_counts({code: count for code, count in unlisted.items() if count}, errors=0)
+    _store_verdict(dataset, tally, quality)
+
+
+def store_problems(dataset: Dataset, tally: Tally) -> None:
+    """Move the problems that the tally keeps into the database; it goes on counting."""
+    kept = [DatasetProblem(dataset=dataset, **vars(problem)) for problem in tally.report.kept]
+    DatasetProblem.objects.bulk_create(kept, batch_size=BATCH_SIZE)
+    tally.report.kept.clear()
+
+
+@transaction.atomic
+def _store_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> None:
+    dataset.examples.filter(position__gte=tally.examples).delete()
+    store_problems(dataset, tally)
+    dataset.ranges.all().delete()
+    _record_verdict(dataset, tally, quality)
+
+
+def _record_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> None:
+    if max(tally.report.counts.values(), default=0) > KEPT_PER_CODE:
+        _forget_surplus(dataset)
+    errors = dataset.problems.filter(severity="error").order_by(F("line").asc(nulls_last=True), "id")
+    recorded = dataset.mark_checked(
+        status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
+        now=timezone.now(),
+        method=tally.method or "supervised",
+        total_examples=tally.examples,
+        total_tokens=tally.tokens,
+        total_lines=tally.lines,
+        rejected_lines=tally.rejected,
+        blank_lines=tally.blank,
+        problem_counts=dict(tally.report.counts),
+        validation_errors=list(errors.values(*Problem.__dataclass_fields__)[:SHOWN_ERRORS]),
+        quality=_shown(quality),
+    )
+    if not recorded:
+        raise LeaseLost(dataset.pk)
+
+
+def _forget_surplus(dataset: Dataset) -> None:
+    """Ranges know nothing of each other, so that together they keep more of a code than is kept of a file."""
+    numbered = dataset.problems.annotate(
+        number=Window(RowNumber(), partition_by="code", order_by=[F("line").asc(nulls_first=True), "id"])
+    )
+    surplus = numbered.filter(number__gt=KEPT_PER_CODE).values_list("pk", flat=True)
+    dataset.problems.filter(pk__in=list(surplus)).delete()
+
+
+def _shown(quality: QualityReport) -> dict[str, Any]:
+    """The report as JSON; its duplicates are among the problems, and of the system prompts the first do."""
+    shown: dict[str, Any] = msgspec.to_builtins(quality, str_keys=True)
+    del shown["duplicates"]
+    prompts = shown["summary"]["system_prompts"]
+    shown["summary"]["system_prompts"] = dict(list(prompts.items())[:SHOWN_PROMPTS])
+    return shown
