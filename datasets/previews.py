@@ -7,7 +7,8 @@ from typing import IO, cast
 from django.core.files.uploadedfile import UploadedFile
 
 from datasets import uploads
-from datasets.formats import Row
+from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, Row
+from datasets.formats.sections import Section
 from datasets.layouts import Columns, Plan
 from datasets.layouts.reading import read_examples
 from datasets.models import Dataset, DatasetProblem
@@ -15,16 +16,22 @@ from datasets.problems import Problem
 from datasets.tally import Tally, judge, repeated
 
 PREVIEWED_ROWS = 10
+# Somebody waits for it, so of text only the beginning is looked at: one row of the largest size, and more.
+PREVIEWED_BYTES = MAX_ROW_BYTES + BLOCK_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewedRow:
-    """One row: what would be trained of it (None where it could not be read), its tokens and problems."""
+    """One row: what would be trained of it (None where it could not be read), its tokens and problems.
+
+    `problems_before` counts the file's own problems that were found before it.
+    """
 
     line: int
     row: object
     token_count: int
     problems: list[DatasetProblem]
+    problems_before: int
 
     @property
     def accepted(self) -> bool:
@@ -58,10 +65,11 @@ class Preview:
 
     def drop_cut_row(self) -> None:
         """Forget the last row of what is only the beginning of a file: what is cut through says nothing."""
-        if self.complete:
-            self.rows, self.complete = self.rows[:-1], False
-            last_line = self.rows[-1].line if self.rows else 1
-            self.problems = [problem for problem in self.problems if (problem.line or 0) <= last_line]
+        if self.complete and self.rows:
+            self.rows.pop()
+            known = self.rows[-1].problems_before if self.rows else 0
+            self.problems = self.problems[:known]
+        self.complete = False
 
 
 def preview_upload(
@@ -71,12 +79,21 @@ def preview_upload(
     layout: str = "",
     column_mapping: Columns | None = None,
     limit: int = PREVIEWED_ROWS,
+    max_bytes: int = PREVIEWED_BYTES,
 ) -> Preview:
-    """The verdict on the first `limit` rows. Raises what `uploads.taken_in` raises."""
+    """The verdict on the first `limit` rows, of text on those in the first `max_bytes`.
+
+    Raises what `uploads.taken_in` raises.
+    """
     with uploads.taken_in(files, format=format, layout=layout, columns=column_mapping) as intake:
         dataset = Dataset(file_name=intake.file_name, **uploads.columns_of(intake.plan))
         preview = Preview(dataset=dataset, columns=intake.look.names, rows=[], problems=[])
-        _fill(preview, cast("IO[bytes]", intake.content), intake.plan, limit)
+        is_cut = intake.plan.format != "parquet" and intake.size > max_bytes
+        size = max_bytes if is_cut else intake.size
+        beginning = Section(cast("IO[bytes]", intake.content), start=0, size=size)
+        _fill(preview, cast("IO[bytes]", beginning), intake.plan, limit)
+        if is_cut:
+            preview.drop_cut_row()
         return preview
 
 
@@ -93,7 +110,13 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
         else:
             row = reading.value if isinstance(reading, Row) else None
             preview.rows.append(
-                PreviewedRow(line=reading.line, row=row, token_count=tokens, problems=problems)
+                PreviewedRow(
+                    line=reading.line,
+                    row=row,
+                    token_count=tokens,
+                    problems=problems,
+                    problems_before=len(preview.problems),
+                )
             )
 
     by_line = {row.line: row for row in preview.rows}

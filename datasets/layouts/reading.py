@@ -118,12 +118,13 @@ class _Conversion:
 
     def _not_used(self, names: Iterable[str], line: int) -> Iterator[Problem]:
         for name in names:
-            if name not in self._unused and len(self._unused) < MAX_UNUSED_FIELDS:
-                self._unused.add(name)
-                yield Problem(
-                    code="unused_column",
-                    severity="warning",
-                    line=line,
-                    pointer=f"/{escaped(name)}"[:MAX_POINTER_CHARACTERS],
-                    message=f'The field "{shown(name)}" is not used, here and in all other rows.',
-                )
+            if name in self._unused or len(self._unused) > MAX_UNUSED_FIELDS:
+                continue
+            self._unused.add(name)
+            message = f'The field "{shown(name)}" is not used, here and in all other rows.'
+            if len(self._unused) > MAX_UNUSED_FIELDS:
+                message = f"More than {MAX_UNUSED_FIELDS} fields are not used. The others are not named."
+            pointer = f"/{escaped(name)}"[:MAX_POINTER_CHARACTERS]
+            yield Problem(
+                code="unused_column", severity="warning", line=line, pointer=pointer, message=message
+            )

@@ -192,6 +192,15 @@ def test_says_once_that_a_field_is_not_used():
     assert len(rows) == 2
 
 
+def test_says_when_it_names_no_more_fields_that_are_not_used():
+    row = {"instruction": "Q", "output": "A", **{f"x{n}": 1 for n in range(300)}}
+
+    *problems, _, _ = examples(lines(row, row))
+
+    assert len(problems) == 101
+    assert "More than 100 fields" in problems[-1].message
+
+
 def test_does_not_go_on_without_the_columns_that_are_needed():
     [problem] = examples(
         b"this,that\na,b\n", "csv", layout="columns", columns={"this": "user", "x": "assistant"}

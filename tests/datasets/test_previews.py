@@ -31,7 +31,7 @@ def test_the_verdict_on_hostile_files_is_that_of_validation(organization, user, 
     reading.validate_dataset(dataset)
     dataset.refresh_from_db()
 
-    preview = previewed((name, data), limit=1_500)
+    preview = previewed((name, data), limit=1_500, max_bytes=len(data))
 
     problems = [*preview.problems, *(problem for row in preview.rows for problem in row.problems)]
     stored = dataset.problems.exclude(code__in=OF_THE_WHOLE).order_by("id")
@@ -66,6 +66,17 @@ def test_says_nothing_of_a_row_that_was_cut_through():
     assert ([row.accepted for row in preview.rows], preview.complete) == ([True, True], False)
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_looks_at_the_beginning_of_a_large_file_only(name):
+    good = b'{"prompt": "Q", "completion": "A"}'
+    between, start = (b",", b"[") if name == "a.json" else (b"\n", b"")
+
+    preview = previewed((name, start + good + between + good + between + b"[" * 50_000), max_bytes=1_000)
+
+    assert ([row.accepted for row in preview.rows], preview.complete) == ([True, True], False)
+    assert preview.problems == []
+
+
 def test_says_nothing_of_the_end_of_an_array_that_was_cut_off():
     data = json.dumps([{"prompt": f"Q{n}", "completion": "A"} for n in range(3)]).encode()[:-10]
     preview = previewed(("a.json", data))
@@ -73,6 +84,7 @@ def test_says_nothing_of_the_end_of_an_array_that_was_cut_off():
     preview.drop_cut_row()
 
     assert len(preview.rows) == 2
+    assert preview.problems == []
 
 
 def test_takes_several_files_and_says_in_which_a_problem_is():

@@ -63,19 +63,21 @@ def accepted(data, method):
 
 
 def is_array_of_rows(line, row):
-    if not line.lstrip().startswith(b"["):
+    """Whether a file that begins with this line is an array, as one line or over several."""
+    if not line.lstrip(b" \t\r").startswith(b"["):
         return False
-    return (row is Refused and not is_json(line)) or (
-        isinstance(row, list) and any(type(x) is dict for x in row)
-    )
+    return any(type(item) is dict for item in row) if isinstance(row, list) else has_wrong_syntax(line)
 
 
-def is_json(line):
+def has_wrong_syntax(line):
+    """Of a line that is no text, or is nested too deep, nobody can say."""
     try:
-        json.loads(line)
-    except (ValueError, RecursionError):
+        json.loads(line.decode()) if b"\0" not in line else None
+    except json.JSONDecodeError:
+        return True
+    except (UnicodeDecodeError, RecursionError, ValueError):
         return False
-    return True
+    return False
 
 
 def read(line):
