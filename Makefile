@@ -45,6 +45,10 @@ fuzz: $(READY)  ## At least CASES made-up requests as a viewer, a member and an 
 bench-api: $(READY)  ## The API's speed against a bare view, with 100 and with 1,000,000 jobs; the last line is JSON
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.api $(ARGS)
 
+.PHONY: bench-examples
+bench-examples: $(READY)  ## The first and the last page of 1,000,000 examples
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.examples $(ARGS)
+
 .PHONY: crash-points planted-faults bench-poll
 crash-points: $(READY)  ## A worker struck at every statement and call of a job's life (docs/guarantees.md)
 	@exec .venv/bin/python -m tests.chaos.crash_points $(ARGS)

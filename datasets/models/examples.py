@@ -19,6 +19,11 @@ class TrainingExampleQuerySet(models.QuerySet["TrainingExample"]):
         cut = self.filter(token_count__gt=max_example_tokens)
         return cut.aggregate(total=Sum(F("token_count") - max_example_tokens))["total"] or 0
 
+    def at(self, positions: range) -> Self:
+        """The examples at these positions, in their order."""
+        found = self.filter(position__gte=positions.start, position__lt=positions.stop)
+        return found.order_by("position")
+
     def matching(self, *, search: str = "", problem: str = "") -> Self:
         """Examples whose messages contain the text `search` and whose line has a problem with that code."""
         found = self
