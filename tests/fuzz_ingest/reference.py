@@ -46,6 +46,8 @@ def need(condition):
 
 def accepted(data, method):
     """The tokens of each line of JSON Lines that can be trained by the method, by the line's number."""
+    if is_of_wide_characters(data.split(b"\n", 1)[0] + b"\n"):
+        return {}
     found, is_first = {}, True
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip(b" \t\r"):
@@ -60,6 +62,13 @@ def accepted(data, method):
         if row is not Refused and can_be_trained_on(row) and method_of(row) == method:
             found[number] = count(row)
     return found
+
+
+def is_of_wide_characters(line):
+    """UTF-16 or UTF-32, by their marks or by where the zeros are among the first four bytes (RFC 4627)."""
+    zeros = [place for place, byte in enumerate(line[:4]) if byte == 0]
+    is_marked = line[:2] in (b"\xff\xfe", b"\xfe\xff") or line[:4] == b"\0\0\xfe\xff"
+    return is_marked or (len(line) >= 4 and zeros in ([1, 3], [0, 2], [1, 2, 3], [0, 1, 2]))
 
 
 def is_array_of_rows(line, row):
