@@ -14,64 +14,24 @@ from django.db.models import Q
 from django.utils import timezone
 
 from datasets.models import Dataset
-from finetuning.errors import Conflict, Invalid, ProviderFailed, TooMany
+from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
-from finetuning.models import Organization, ProviderAccount, User, Workspace
+from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import (
-    CostEstimate,
-    OutcomeUnknown,
-    Provider,
-    ProviderError,
-    ProviderUnreachable,
-)
-from finetuning.providers.base_models import BaseModel, find_base_model
+from finetuning.providers.base import OutcomeUnknown, ProviderError, ProviderUnreachable
 from finetuning.queueing import queue_on_commit
-from jobs import starting, steps, tasks
+from jobs import planning, starting, steps, tasks
 from jobs.models import IllegalMove, Job, LeaseLost
 from jobs.states import Status
 
 logger = logging.getLogger(__name__)
 
-MIN_EXAMPLES = 10
 MAX_ATTEMPTS = 5
 MAX_BACK_OFF = timedelta(minutes=30)
 # What a step is counted as in the account's limit: a run and a page of its events, or two pages of a list.
 CALLS_PER_STEP = 2
 # A doorbell for each of a thousand jobs would let everybody else's wait behind them; the sweep takes turns.
 RUNG_PER_ORGANIZATION = 20
-
-
-class DatasetNotTrainable(Conflict):
-    code = "dataset_not_trainable"
-
-
-class UnknownBaseModel(Invalid):
-    code = "unknown_base_model"
-
-
-class BaseModelRetired(Conflict):
-    code = "base_model_retired"
-
-
-class MethodNotOffered(Invalid):
-    code = "method_not_offered"
-
-
-class TooFewExamples(Invalid):
-    code = "too_few_examples"
-
-
-class NoProviderAccount(Conflict):
-    code = "no_provider_account"
-
-
-class UnknownProvider(Invalid):
-    code = "unknown_provider"
-
-
-class ProviderNotUsable(Conflict):
-    code = "provider_not_usable"
 
 
 class JobAlreadyFinished(Conflict):
@@ -114,10 +74,10 @@ def create_job(
     NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
     """
     hyperparameters = hyperparameters or {}
-    account = find_provider_account(organization, provider)
-    known = _trainable_base_model(account, base_model)
-    chosen_method = _matching_method(dataset, known, method)
-    estimate = estimate_cost(
+    account = planning.find_provider_account(organization, provider)
+    offer = planning.trainable_offer(account, base_model)
+    chosen_method = planning.matching_method(dataset, offer, method)
+    estimate = planning.estimate_cost(
         dataset,
         account=account,
         base_model=base_model,
@@ -129,7 +89,7 @@ def create_job(
         # Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
         lockable = organization.datasets.trainable().select_for_update(no_key=True)
         if not lockable.filter(pk=dataset.pk).exists():
-            raise _not_trainable(dataset)
+            raise planning.not_trainable(dataset)
         job = organization.jobs.create(
             created_by=by,
             name=name,
@@ -137,14 +97,17 @@ def create_job(
             dataset=dataset,
             provider_account=account,
             workspace=workspace or dataset.workspace,
-            base_model=known.name,
+            base_model=offer.base_model.name,
             method=chosen_method,
             hyperparameters=hyperparameters,
             validation_split=validation_split,
             suffix=suffix,
             seed=secrets.randbelow(2**31) if seed is None else seed,
             total_epochs=estimate.epochs,
+            estimated_tokens=estimate.trained_tokens,
             estimated_cost_usd=estimate.training_usd,
+            estimated_low_usd=estimate.low_usd,
+            estimated_high_usd=estimate.high_usd,
         )
         job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
         if organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
@@ -161,102 +124,6 @@ def _take_place(organization: Organization) -> None:
             f"{ceil(allowance.reset_seconds / 60)} min.",
             retry_after=allowance.reset_seconds,
         )
-
-
-def find_provider_account(organization: Organization, name: str) -> ProviderAccount:
-    """The enabled account called `name`, or the default one. Raises NoProviderAccount, UnknownProvider."""
-    accounts = {account.name: account for account in organization.provider_accounts.enabled()}
-    if not accounts:
-        raise NoProviderAccount("No provider is set up for this organization. Ask an admin to add one.")
-    if not name:
-        return next(iter(accounts.values()))
-    if name not in accounts:
-        raise UnknownProvider(
-            f"There is no provider {name!r}. Choose one of: {', '.join(accounts)}.", pointer="/provider"
-        )
-    return accounts[name]
-
-
-def _trainable_base_model(account: ProviderAccount, name: str) -> BaseModel:
-    base_model = find_base_model(name, offered=account.base_models)
-    if base_model is None:
-        raise UnknownBaseModel(
-            f"The base model {name!r} is not known. GET /api/base-models lists what can be trained.",
-            pointer="/baseModel",
-        )
-    if base_model.is_retired(timezone.now().date()):
-        raise BaseModelRetired(
-            f"{base_model.name} was retired on {base_model.retires_on}. Choose a newer base model.",
-            pointer="/baseModel",
-        )
-    return base_model
-
-
-def _matching_method(dataset: Dataset, base_model: BaseModel, method: str) -> str:
-    if method and method != dataset.method:
-        raise MethodNotOffered(
-            f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
-            pointer="/method",
-        )
-    if dataset.method not in base_model.methods:
-        raise MethodNotOffered(
-            f"{base_model.name} cannot be trained by {dataset.method!r}.", pointer="/baseModel"
-        )
-    return dataset.method
-
-
-def _not_trainable(dataset: Dataset) -> DatasetNotTrainable:
-    reasons = {
-        Dataset.Status.PROCESSING: "It is still being read. Wait until it is valid.",
-        Dataset.Status.INVALID: "It has errors. Open it to see on which lines.",
-        Dataset.Status.VALID: "It was deleted.",
-    }
-    reason = reasons[Dataset.Status(dataset.status)]
-    return DatasetNotTrainable(
-        f"The dataset {dataset.name!r} cannot be trained on. {reason}", pointer="/datasetId"
-    )
-
-
-def estimate_cost(
-    dataset: Dataset,
-    *,
-    account: ProviderAccount,
-    base_model: str,
-    epochs: int | None = None,
-    validation_split: float = 0,
-) -> CostEstimate:
-    """What training on the dataset will cost, from its counted tokens.
-
-    `training_usd` is None where no price is known. Raises DatasetNotTrainable, UnknownBaseModel,
-    BaseModelRetired, ProviderNotUsable for an account without a usable address or key, or TooFewExamples
-    when the split leaves fewer than 10 examples to train on.
-    """
-    if not dataset.is_trainable:
-        raise _not_trainable(dataset)
-    known = _trainable_base_model(account, base_model)
-    held_back = round(dataset.total_examples * validation_split)
-    examples = dataset.total_examples - held_back
-    if examples < MIN_EXAMPLES:
-        raise TooFewExamples(
-            f"Only {examples} examples are left for training; at least {MIN_EXAMPLES} are needed.",
-            pointer="/validationSplit",
-        )
-    tokens = dataset.billable_tokens(known.max_example_tokens)
-    validation_tokens = round(tokens * held_back / dataset.total_examples)
-    return _usable_provider(account).estimate_cost(
-        base_model=base_model,
-        examples=examples,
-        tokens=tokens - validation_tokens,
-        validation_tokens=validation_tokens,
-        epochs=epochs,
-    )
-
-
-def _usable_provider(account: ProviderAccount) -> Provider:
-    try:
-        return get_provider(account)
-    except ProviderError as error:
-        raise ProviderNotUsable(error.message, pointer="/provider") from error
 
 
 def advance_job(job: Job) -> None:

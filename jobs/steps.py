@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from finetuning.offers import Offer, find_offer
 from finetuning.providers.base import (
     Provider,
     ProviderRefused,
@@ -20,7 +21,6 @@ from finetuning.providers.base import (
     RemoteJob,
     RemoteStatus,
 )
-from finetuning.providers.base_models import find_base_model
 from jobs import starting
 from jobs.models import Job, JobEvent
 from jobs.states import Status
@@ -143,8 +143,8 @@ def _record_progress(job: Job, *, now: datetime) -> None:
 def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
     """End the job and register its model, both or neither."""
     measured = last_measurement(job)
-    base_model = find_base_model(job.base_model)
-    retires_on = base_model.retires_on if base_model else None
+    started_on = (job.started_at or now).date()
+    offer = find_offer(job.provider_account, job.base_model, day=started_on)
     with transaction.atomic():
         job.move_to(
             Status.SUCCEEDED,
@@ -155,14 +155,14 @@ def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
             progress_percentage=100,
             current_epoch=job.total_epochs,
             trained_tokens=remote.trained_tokens,
-            actual_cost_usd=_actual_cost_usd(job, remote.trained_tokens),
+            actual_cost_usd=_actual_cost_usd(offer, remote.trained_tokens),
             training_loss=measured.get("train_loss"),
             validation_loss=measured.get("full_valid_loss", measured.get("valid_loss")),
         )
         registry.register_model(
             job=job,
             provider_model_id=remote.model_id or "",
-            retires_on=retires_on,
+            retires_on=offer.retires_on if offer else None,
             final_loss=measured.get("train_loss"),
             training_accuracy=measured.get("train_mean_token_accuracy"),
             validation_accuracy=measured.get(
@@ -171,9 +171,9 @@ def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
         )
 
 
-def _actual_cost_usd(job: Job, trained_tokens: int | None) -> Decimal | None:
-    base_model = find_base_model(job.base_model)
-    if base_model is None or base_model.training_usd is None or trained_tokens is None:
+def _actual_cost_usd(offer: Offer | None, trained_tokens: int | None) -> Decimal | None:
+    """What the trained tokens cost at the price of the day on which training began; None: not known."""
+    price = offer.training_price if offer else None
+    if price is None or trained_tokens is None:
         return None
-    cost = base_model.training_usd * trained_tokens / 1_000_000
-    return cost.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)

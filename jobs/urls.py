@@ -6,6 +6,7 @@ app_name = "jobs"
 urlpatterns = [
     path("", views.list_jobs, name="list"),
     path("rows", views.list_jobs, {"template": "jobs/_list.html"}, name="rows"),
+    path("costs", views.list_costs, name="costs"),
     path("new", views.new_job, name="new"),
     path("new/estimate", views.estimate_job, name="estimate"),
     path("<uuid:job_id>", views.show_job, name="detail"),

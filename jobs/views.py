@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -20,7 +19,7 @@ from finetuning.errors import Refused
 from finetuning.pages import page_of
 from finetuning.providers.base import CostEstimate
 from finetuning.tenancy import OrganizationRequest, members_only
-from jobs import services
+from jobs import planning, services
 from jobs.advice import advice
 from jobs.forms import DatasetForm, JobForm
 from jobs.loss_curve import read_points, thin_out
@@ -31,7 +30,6 @@ from jobs.timeline import timeline
 ROWS_PER_PAGE = 20
 EVENTS_PER_PAGE = 100
 TABLE_ROWS = 50
-RETIRES_SOON = timedelta(days=90)
 STEP_NUMBER = re.compile(r"[0-9]{1,15}")
 TABS = {
     "": ("All", "total_jobs"),
@@ -59,6 +57,27 @@ def list_jobs(request: OrganizationRequest, template: str = "jobs/list.html") ->
         "tabs": [(value, label, totals[column]) for value, (label, column) in TABS.items()],
     }
     return render(request, template, context)
+
+
+@require_safe
+@members_only
+def list_costs(request: OrganizationRequest) -> HttpResponse:
+    """What each job that succeeded was estimated at and what it cost, and how near the estimates come."""
+    jobs = request.organization.jobs
+    succeeded = jobs.with_related().filter(status=Status.SUCCEEDED).order_by("-created_at", "-id")
+    totals = jobs.totals()
+    count = totals["succeeded_jobs"]
+    page = page_of(succeeded, request.GET.get("page"), per_page=ROWS_PER_PAGE, count=count)
+    history = jobs.estimate_history()
+    error = history["median_error"]
+    context = {
+        "page_obj": page,
+        "jobs": list(page),
+        "history": history,
+        "median_percent": None if error is None else 100 * error,
+        "spent_usd": totals["spent_usd"],
+    }
+    return render(request, "jobs/costs.html", context)
 
 
 def _in_tab(jobs: JobQuerySet, tab: str) -> JobQuerySet:
@@ -108,7 +127,7 @@ def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResp
 def _configure(
     request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
 ) -> HttpResponse:
-    context = {"form": form, "dataset": dataset, "estimate": estimate, "retires_soon": _retires_soon()}
+    context = {"form": form, "dataset": dataset, "estimate": estimate}
     return render(request, "jobs/new_model.html", context, status=422 if form.errors else 200)
 
 
@@ -119,9 +138,8 @@ def _review(
         "form": form,
         "dataset": dataset,
         "estimate": estimate,
-        "base_model": form.chosen_base_model,
+        "offer": form.chosen_offer,
         "account": form.account,
-        "retires_soon": _retires_soon(),
         "curl": _curl(request.build_absolute_uri("/api/fine-tuning/jobs"), form, dataset),
     }
     return render(request, "jobs/new_review.html", context)
@@ -139,11 +157,6 @@ def _launch(
         return _configure(request, form, dataset, estimate)
     messages.success(request, f"{job.name} was accepted. You can close this page; the training goes on.")
     return redirect("jobs:detail", job.pk)
-
-
-def _retires_soon() -> date:
-    """Base models whose last day is not after this one are shown with a warning."""
-    return timezone.now().date() + RETIRES_SOON
 
 
 @require_safe
@@ -164,7 +177,7 @@ def _estimate(form: JobForm, dataset: Dataset) -> CostEstimate | None:
     if {"base_model", "provider", "n_epochs", "validation_percentage"} & form.errors.keys():
         return None
     try:
-        return services.estimate_cost(
+        return planning.estimate_cost(
             dataset,
             account=form.account,
             base_model=form.cleaned_data["base_model"],

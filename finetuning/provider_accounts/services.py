@@ -80,6 +80,7 @@ def update_account(account: ProviderAccount, *, api_key: str = "", **columns: An
     if account.base_url != former_url:
         _check_address(account)
         _check_may_move(account, api_key)
+        account.listed_models = {}
     _set_key(account, api_key)
     _save(account)
     return account
@@ -155,12 +156,12 @@ def _save(account: ProviderAccount) -> None:
 def check_account(account: ProviderAccount) -> ProviderAccount:
     """Ask the provider for its models, a call that costs nothing, and keep how that went."""
     timeout = min(CHECK_TIMEOUT_SECONDS, settings.PROVIDER_TIMEOUT_SECONDS)
-    error = ""
     try:
-        get_provider(account, timeout=timeout).check()
+        models = get_provider(account, timeout=timeout).list_models()
     except ProviderError as failure:
-        error = failure.message
-    account.record_check(now=timezone.now(), error=error)
+        account.record_failed_check(now=timezone.now(), error=failure.message)
+    else:
+        account.record_check(now=timezone.now(), models=models)
     return account
 
 

@@ -8,7 +8,7 @@ ProviderError            `permanent` tells whether trying again can help
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -108,14 +108,30 @@ class RemoteEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingPrice:
+    """US dollars per million trained tokens, as of a day."""
+
+    usd: Decimal
+    as_of: date
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """The expected price of training, in US dollars; None where the price is not known."""
+    """The expected price of training, in US dollars; None where the price is not known.
+
+    `training_tokens` are those of one epoch, `trained_tokens` those of all; the price is expected from
+    `low_usd` to `high_usd`.
+    """
 
     training_tokens: int
     validation_tokens: int
     epochs: int
+    trained_tokens: int
     training_usd: Decimal | None
-    price_as_of: str | None
+    low_usd: Decimal | None
+    high_usd: Decimal | None
+    price: TrainingPrice | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +176,13 @@ class Provider(Protocol):
         """The run's log, newest first."""
 
     def estimate_cost(
-        self, *, base_model: str, examples: int, tokens: int, validation_tokens: int, epochs: int | None
+        self,
+        *,
+        examples: int,
+        tokens: int,
+        validation_tokens: int,
+        epochs: int | None,
+        price: TrainingPrice | None,
     ) -> CostEstimate:
         """The price of training on `examples` of `tokens` in all; `epochs` None lets the provider choose."""
 
@@ -170,5 +192,5 @@ class Provider(Protocol):
     def chat(self, model: str, messages: Sequence[Message]) -> Completion:
         """Ask a model, trained or base, and wait for the whole answer."""
 
-    def check(self) -> None:
-        """Raise unless the address answers and takes the key."""
+    def list_models(self) -> Mapping[str, date | None]:
+        """What can be called, each with its announced last day, if any. A call that costs nothing."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
@@ -28,13 +29,16 @@ from finetuning.providers.base import (
     RemoteEvent,
     RemoteJob,
     RowProblem,
+    TrainingPrice,
     TrainingRun,
 )
-from finetuning.providers.base_models import PRICES_AS_OF, default_epochs, find_base_model
+from finetuning.providers.base_models import default_epochs
 from finetuning.providers.openai_requests import FAILURES, Account, Response, was_not_created
 
 MIN_EXAMPLES = 10
 MAX_PAGES = 1_000
+# The tokens between the messages of gpt-4.1 and later are not published, nor those of images.
+COUNTING_ERROR = Decimal("0.05")
 # However slowly its pages come, a list is read for at most so many times the time of one request.
 TIMEOUTS_PER_LIST = 4
 # About 4 Mbit/s: an upload over a slower line is given up.
@@ -167,24 +171,36 @@ class OpenAIProvider:
         )
 
     def estimate_cost(
-        self, *, base_model: str, examples: int, tokens: int, validation_tokens: int, epochs: int | None
+        self,
+        *,
+        examples: int,
+        tokens: int,
+        validation_tokens: int,
+        epochs: int | None,
+        price: TrainingPrice | None,
     ) -> CostEstimate:
         """The price of training on `examples` of `tokens` in all: price times tokens times epochs.
 
-        OpenAI does not bill validation tokens (fine-tuning guide).
+        OpenAI does not bill validation tokens (fine-tuning guide). The range allows for what is not
+        published: how messages of the newest models are counted, and what `auto` comes to.
         """
-        epochs = epochs or default_epochs(examples)
-        known = find_base_model(base_model)
-        price = known.training_usd if known else None
-        training_usd = None
-        if price is not None:
-            training_usd = (price * tokens * epochs / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        chosen = epochs or default_epochs(examples)
+        fewest, most = (chosen, chosen) if epochs else (max(1, chosen - 1), chosen + 1)
+
+        def usd(trained_tokens: Decimal) -> Decimal | None:
+            if price is None:
+                return None
+            return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
         return CostEstimate(
             training_tokens=tokens,
             validation_tokens=validation_tokens,
-            epochs=epochs,
-            training_usd=training_usd,
-            price_as_of=PRICES_AS_OF if price is not None else None,
+            epochs=chosen,
+            trained_tokens=tokens * chosen,
+            training_usd=usd(Decimal(tokens * chosen)),
+            low_usd=usd(tokens * fewest * (1 - COUNTING_ERROR)),
+            high_usd=usd(tokens * most * (1 + COUNTING_ERROR)),
+            price=price,
         )
 
     def validate_dataset(self, rows: Iterable[Mapping[str, Any]], *, method: str) -> Iterator[RowProblem]:
@@ -221,9 +237,9 @@ class OpenAIProvider:
             raise
         return replace(completion, latency_ms=round((time.monotonic() - started) * 1000))
 
-    def check(self) -> None:
-        """Raise unless the address answers and takes the key."""
-        self._ask(answers.read_list, lambda client: client.models.with_raw_response.list())
+    def list_models(self) -> Mapping[str, date | None]:
+        """What can be called, each with its announced last day, if any. Raises ProviderError."""
+        return self._ask(answers.read_models, lambda client: client.models.with_raw_response.list())
 
     def _walk(
         self,

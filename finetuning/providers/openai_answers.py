@@ -7,8 +7,9 @@ database column takes. What a job cannot do without raises `UnreadableAnswer`; t
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
 from finetuning.providers.base import Completion, RemoteEvent, RemoteJob, RemoteStatus
@@ -17,6 +18,8 @@ from finetuning.providers.base import Completion, RemoteEvent, RemoteJob, Remote
 MAX_ID_CHARACTERS = 200
 MAX_TEXT_CHARACTERS = 10_000
 MAX_CODE_CHARACTERS = 100
+# Accounts with thousands of tuned models exist; what comes after them tells nothing of base models.
+MAX_MODELS = 5_000
 # OpenAI allows 50; anything beyond is no number of epochs.
 MAX_EPOCHS = 10_000
 UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
@@ -115,6 +118,19 @@ def read_list(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UnreadableAnswer(f"its data is not a list of objects: {str(rows)[:80]}")
     return rows
+
+
+def read_models(document: Mapping[str, Any]) -> dict[str, date | None]:
+    """The listed models and their `shutdown_date`. Raises UnreadableAnswer when `data` is no list."""
+    rows = read_list(document)[:MAX_MODELS]
+    names = {_text(row.get("id")): _day(row.get("shutdown_date")) for row in rows}
+    return {name: day for name, day in names.items() if 0 < len(name) <= MAX_ID_CHARACTERS}
+
+
+def _day(value: Any) -> date | None:
+    with suppress(ValueError):
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    return None
 
 
 def read_page(document: Mapping[str, Any], read: Callable[[dict[str, Any]], Row]) -> Page[Row]:

@@ -46,6 +46,10 @@ JOB: dict[str, Any] = {
     "validationLoss": 0.91,
     "resultModelId": MODEL_ID,
     "estimatedCostUsd": 0.83,
+    "estimatedLowUsd": 0.79,
+    "estimatedHighUsd": 0.87,
+    "estimatedTokens": 165332,
+    "estimateError": 0.0,
     "actualCostUsd": 0.83,
     "errorCode": "",
     "errorMessage": "",
@@ -72,10 +76,13 @@ STATS = {
     "spentUsd": 12.5,
     "successRate": 0.67,
     "medianDurationSeconds": 1260.0,
+    "estimates": {"jobs": 2, "medianError": 0.01, "withinRange": 2, "costUnknown": 0},
 }
 ESTIMATE = {"datasetId": DATASET_ID, "baseModel": BASE_MODEL, "epochs": 3, "validationSplit": 0.1}
 COST = {
     "estimatedCostUsd": 0.83,
+    "lowUsd": 0.79,
+    "highUsd": 0.87,
     "totalTokens": 61234,
     "trainingTokens": 55111,
     "validationTokens": 6123,
@@ -83,6 +90,7 @@ COST = {
     "baseModel": BASE_MODEL,
     "breakdown": {"trainingCost": 0.83, "validationCost": 0.0},
     "priceAsOf": "2025-12-01",
+    "priceSource": "https://platform.openai.com/docs/pricing",
 }
 EVENT = {
     "id": "0199f3ab-2d61-7f04-8b39-6d2e1c5a7f90",

@@ -38,6 +38,9 @@ class JobSerializer(ModelSerializer):
     provider = serializers.CharField(source="provider_account.name")
     result_model_id = serializers.SerializerMethodField("model_id")
     creator = PersonSerializer(source="created_by", allow_null=True)
+    estimate_error = serializers.FloatField(
+        allow_null=True, help_text="By what share more tokens were trained than estimated; negative: fewer."
+    )
 
     class Meta:
         model = Job
@@ -46,6 +49,7 @@ class JobSerializer(ModelSerializer):
             *("base_model", "provider", "provider_job_id", "method", "hyperparameters", "validation_split"),
             *("suffix", "seed", "status", "progress_percentage", "current_epoch", "total_epochs"),
             *("trained_tokens", "training_loss", "validation_loss", "result_model_id", "estimated_cost_usd"),
+            *("estimated_low_usd", "estimated_high_usd", "estimated_tokens", "estimate_error"),
             *("actual_cost_usd", "error_code", "error_message", "started_at", "completed_at", "cancelled_at"),
             *("estimated_finish_at", "creator", "created_at", "updated_at"),
         )
@@ -127,6 +131,15 @@ class JobStatsFilterSerializer(QuerySerializer):
     workspace_id = OwnedRelatedField(relation="workspaces", source="workspace", required=False)
 
 
+class EstimateHistorySerializer(Serializer):
+    """`medianError` is a share of the estimated tokens, either way; `costUnknown` counts unknown prices."""
+
+    jobs = serializers.IntegerField()
+    median_error = serializers.FloatField(allow_null=True)
+    within_range = serializers.IntegerField()
+    cost_unknown = serializers.IntegerField()
+
+
 @example(examples.STATS)
 class JobStatsSerializer(Serializer):
     total_jobs = serializers.IntegerField()
@@ -135,6 +148,7 @@ class JobStatsSerializer(Serializer):
     spent_usd = serializers.DecimalField(max_digits=14, decimal_places=2)
     success_rate = serializers.FloatField(allow_null=True)
     median_duration_seconds = serializers.FloatField(allow_null=True)
+    estimates = EstimateHistorySerializer()
 
 
 @example(examples.ESTIMATE)
@@ -152,9 +166,15 @@ class BreakdownSerializer(Serializer):
 
 @example(examples.COST)
 class CostEstimateSerializer(Serializer):
-    """`trainingTokens` are those that are billed; a price that is not known is null, not 0."""
+    """`trainingTokens` are those that are billed; a price that is not known is null, not 0.
+
+    The cost is expected from `lowUsd` to `highUsd`: how many tokens and epochs the provider will count is
+    not published in every detail.
+    """
 
     estimated_cost_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
+    low_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
+    high_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
     total_tokens = serializers.IntegerField()
     training_tokens = serializers.IntegerField()
     validation_tokens = serializers.IntegerField()
@@ -162,6 +182,7 @@ class CostEstimateSerializer(Serializer):
     base_model = serializers.CharField()
     breakdown = BreakdownSerializer()
     price_as_of = serializers.DateField(allow_null=True)
+    price_source = serializers.URLField(allow_null=True)
 
 
 @example(examples.EVENT)

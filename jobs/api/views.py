@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from finetuning.api.serializers import NameAndDescriptionSerializer, represent
 from finetuning.api.views import OrganizationViewSet
-from jobs import services
+from jobs import planning, services
 from jobs.api import serializers as shapes
 from jobs.models import Job
 
@@ -80,14 +80,18 @@ class JobViewSet(OrganizationViewSet):
     )
     @action(detail=False, pagination_class=None)
     def stats(self, request: Request) -> Response:
-        """Counts by status, spend, share of finished jobs that succeeded, and the median duration.
+        """Counts by status, spend, share of finished jobs that succeeded, the median duration, and how near
+        the estimates have come.
 
-        The median is that of the latest 1,000 jobs that succeeded.
+        The last two are of the latest 1,000 jobs that succeeded.
         """
         filters = self.valid_query(shapes.JobStatsFilterSerializer)
         jobs = self.organization.jobs
-        median = jobs.filter(**filters).median_duration()
-        numbers = jobs.totals(**filters) | {"median_duration_seconds": median}
+        latest = jobs.filter(**filters)
+        numbers = jobs.totals(**filters) | {
+            "median_duration_seconds": latest.median_duration(),
+            "estimates": latest.estimate_history(),
+        }
         return Response(shapes.JobStatsSerializer(numbers).data)
 
     @extend_schema(
@@ -98,8 +102,8 @@ class JobViewSet(OrganizationViewSet):
     @action(detail=False, methods=["post"], url_path="estimate-cost")
     def estimate_cost(self, request: Request) -> Response:
         values = self.valid_input()
-        account = services.find_provider_account(self.organization, "")
-        estimate = services.estimate_cost(values.pop("dataset"), account=account, **values)
+        account = planning.find_provider_account(self.organization, "")
+        estimate = planning.estimate_cost(values.pop("dataset"), account=account, **values)
         answer = {
             "estimated_cost_usd": estimate.training_usd,
             "total_tokens": estimate.training_tokens + estimate.validation_tokens,
@@ -108,7 +112,10 @@ class JobViewSet(OrganizationViewSet):
             "epochs": estimate.epochs,
             "base_model": values["base_model"],
             "breakdown": {"training_cost": estimate.training_usd, "validation_cost": Decimal(0)},
-            "price_as_of": estimate.price_as_of,
+            "low_usd": estimate.low_usd,
+            "high_usd": estimate.high_usd,
+            "price_as_of": estimate.price.as_of if estimate.price else None,
+            "price_source": estimate.price.source if estimate.price else None,
         }
         return Response(shapes.CostEstimateSerializer(answer).data)
 

@@ -277,6 +277,7 @@ PAGES = [
     GET("jobs:rows", VIEWER),
     GET("jobs:new", VIEWER, query={**JOB_FORM, "step": "review"}),
     POST("jobs:new", MEMBER, send=JOB_FORM),
+    GET("jobs:costs", VIEWER),
     GET("jobs:estimate", VIEWER, query=JOB_FORM),
     GET("jobs:detail", VIEWER, of="job"),
     GET("jobs:progress", VIEWER, of="job"),

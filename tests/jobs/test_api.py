@@ -108,6 +108,8 @@ def test_estimates_the_cost(api, dataset):
 
     assert answer.json() == {
         "estimatedCostUsd": 5.0,
+        "lowUsd": 4.75,
+        "highUsd": 5.25,
         "totalTokens": 1_000_000,
         "trainingTokens": 500_000,
         "validationTokens": 500_000,
@@ -115,6 +117,7 @@ def test_estimates_the_cost(api, dataset):
         "baseModel": BASE_MODEL,
         "breakdown": {"trainingCost": 5.0, "validationCost": 0.0},
         "priceAsOf": "2025-12-01",
+        "priceSource": "https://platform.openai.com/docs/pricing",
     }
 
 
