@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from datasets import reading, services
 from datasets.models import Dataset
-from datasets.training_files import row_of, validation_positions, write_training_files
+from datasets.training_files import row_of, write_training_files
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -174,14 +174,6 @@ def test_a_preference_pair_is_the_same_after_being_stored(upload):
     assert [row_of(example) for example in dataset.examples.order_by("position")] == list(
         map(pair, range(10))
     )
-
-
-def test_splits_the_same_way_for_the_same_seed():
-    first = validation_positions(100, split=0.2, seed=7)
-
-    assert first == validation_positions(100, split=0.2, seed=7)
-    assert first != validation_positions(100, split=0.2, seed=8)
-    assert len(first) == 20
 
 
 def test_training_and_validation_share_no_example(upload, tmp_path):
