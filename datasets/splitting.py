@@ -74,7 +74,7 @@ def _pairs(prints: Prints, conversations: Sequence[Hashable | None]) -> Iterator
     for same in _alike(conversations):
         yield from pairwise(same)
     bands = prints.signatures.reshape(-1, SIGNATURE_BYTES).view(np.uint64)
-    judged = prints.signatures.any(axis=1)
+    judged = [bool(row.any()) for row in prints.signatures]
     for number in range(BANDS if len(bands) else 0):
         keys = [key if known else None for key, known in zip(bands[:, number].tolist(), judged, strict=True)]
         for same in _alike(keys):

@@ -21,6 +21,7 @@ from finetuning.providers import get_provider
 from finetuning.providers.base import OutcomeUnknown, ProviderError, ProviderUnreachable
 from finetuning.queueing import queue_on_commit
 from jobs import planning, starting, steps, tasks
+from jobs.evidence import evidence_at, evidence_in
 from jobs.models import IllegalMove, Job, LeaseLost
 from jobs.states import Status
 
@@ -32,6 +33,10 @@ MAX_BACK_OFF = timedelta(minutes=30)
 CALLS_PER_STEP = 2
 # A doorbell for each of a thousand jobs would let everybody else's wait behind them; the sweep takes turns.
 RUNG_PER_ORGANIZATION = 20
+
+
+class JobNotRetryable(Conflict):
+    code = "job_not_retryable"
 
 
 class JobAlreadyFinished(Conflict):
@@ -66,10 +71,12 @@ def create_job(
     workspace: Workspace | None = None,
     description: str = "",
     suffix: str = "",
+    retried_from: Job | None = None,
 ) -> Job:
     """Accept a job: it starts in a worker at once, or at the next sweep.
 
-    `provider` is an account's name, empty for the default one; `method` empty for the dataset's own.
+    `provider` is an account's name, empty for the default one; `method` empty for the dataset's own;
+    `retried_from` the job whose place the new one takes.
     Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
     NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
     """
@@ -102,6 +109,7 @@ def create_job(
             hyperparameters=hyperparameters,
             validation_split=validation_split,
             suffix=suffix,
+            retried_from=retried_from,
             seed=secrets.randbelow(2**31) if seed is None else seed,
             total_epochs=estimate.epochs,
             estimated_tokens=estimate.trained_tokens,
@@ -113,6 +121,31 @@ def create_job(
         if organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
             queue_on_commit(tasks.advance_job, job_id=str(job.pk))
     return job
+
+
+def retry_job(job: Job, *, by: User) -> Job:
+    """A new job with everything that was asked of `job`, linked to it. Raises as `create_job` does.
+
+    Also raises JobNotRetryable unless the job failed or was cancelled.
+    """
+    if job.status not in {Status.FAILED, Status.CANCELLED}:
+        raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
+    return create_job(
+        job.organization,
+        by=by,
+        name=job.name,
+        description=job.description,
+        dataset=job.dataset,
+        base_model=job.base_model,
+        provider=job.provider_account.name,
+        method=job.method,
+        hyperparameters=job.hyperparameters,
+        validation_split=job.validation_split,
+        suffix=job.suffix,
+        seed=job.seed,
+        workspace=job.workspace,
+        retried_from=job,
+    )
 
 
 def _take_place(organization: Organization) -> None:
@@ -216,7 +249,8 @@ def _back_off(failures: int) -> timedelta:
 
 def _record_provider_error(job: Job, error: ProviderError) -> None:
     if error.permanent:
-        _fail(job, code=error.code, message=error.message)
+        evidence = evidence_at(job, error.positions) or evidence_in(job, error.message, code=error.code)
+        _fail(job, code=error.code, message=error.message, error_evidence=evidence)
         return
     now = timezone.now()
     wait = _back_off(job.retries)
@@ -227,12 +261,11 @@ def _record_provider_error(job: Job, error: ProviderError) -> None:
     job.release(next_check_at=now + wait, attempts=0, retries=job.retries + 1)
 
 
-def _fail(job: Job, *, code: str, message: str) -> None:
+def _fail(job: Job, *, code: str, message: str, **columns: Any) -> None:
     now = timezone.now()
+    columns |= {"error_code": code, "error_message": message}
     try:
-        job.move_to(
-            Status.FAILED, message=message, now=now, completed_at=now, error_code=code, error_message=message
-        )
+        job.move_to(Status.FAILED, message=message, now=now, completed_at=now, **columns)
     except IllegalMove:
         logger.info("job %s ended before it could be failed with %s", job.pk, code)
 

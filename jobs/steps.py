@@ -22,6 +22,7 @@ from finetuning.providers.base import (
     RemoteStatus,
 )
 from jobs import starting
+from jobs.evidence import evidence_in
 from jobs.models import Job, JobEvent
 from jobs.states import Status
 from models_registry import services as registry
@@ -112,6 +113,7 @@ def _record_status(job: Job, remote: RemoteJob, *, now: datetime) -> None:
             completed_at=now,
             error_code=remote.error_code,
             error_message=remote.error_message,
+            error_evidence=evidence_in(job, remote.error_message, code=remote.error_code),
         )
     elif remote.status is RemoteStatus.CANCELLED:
         job.move_to(Status.CANCELLED, message="Cancelled at the provider.", now=now, cancelled_at=now)

@@ -15,4 +15,5 @@ urlpatterns = [
     path("<uuid:job_id>/events", views.list_events, name="events"),
     path("<uuid:job_id>/log", views.list_events, {"template": "jobs/_log.html"}, name="log"),
     path("<uuid:job_id>/cancel", views.cancel_job, name="cancel"),
+    path("<uuid:job_id>/retry", views.retry_job, name="retry"),
 ]

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets.models import Dataset
 from finetuning.errors import Refused
+from finetuning.models import Role
 from finetuning.pages import page_of
 from finetuning.providers.base import CostEstimate
 from finetuning.tenancy import OrganizationRequest, members_only
 from jobs import planning, services
-from jobs.advice import advice
 from jobs.forms import DatasetForm, JobForm
 from jobs.loss_curve import read_points, thin_out
 from jobs.models import Job, JobQuerySet
@@ -29,6 +29,7 @@ from jobs.timeline import timeline
 
 ROWS_PER_PAGE = 20
 EVENTS_PER_PAGE = 100
+SHOWN_RETRIES = 5
 TABLE_ROWS = 50
 STEP_NUMBER = re.compile(r"[0-9]{1,15}")
 TABS = {
@@ -281,6 +282,20 @@ def cancel_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
     return redirect("jobs:detail", job.pk)
 
 
+@require_http_methods(["POST"])
+@members_only
+def retry_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
+    """Start a linked job with the same settings."""
+    job = _job(request, job_id)
+    try:
+        again = services.retry_job(job, by=request.user)
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+        return redirect("jobs:detail", job.pk)
+    messages.success(request, f"{again.name} was accepted once more.")
+    return redirect("jobs:detail", again.pk)
+
+
 def _cancel_words(job: Job) -> str:
     if job.is_finished:
         return "The job is cancelled. Nothing was started at the provider."
@@ -294,6 +309,7 @@ def _job(request: OrganizationRequest, job_id: UUID) -> Job:
 
 def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
     """What the progress fragment shows."""
+    is_over = job.status in {Status.FAILED, Status.CANCELLED}
     reached = job.events.filter(event_type="status", metadata__has_key="status").order_by("created_at", "id")
     passing_error = job.events.filter(event_type="error").newest_first() if job.retries else None
     return {
@@ -301,8 +317,10 @@ def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
         "steps": timeline(Status(job.status), dict(reached.values_list("metadata__status", "created_at"))),
         # Not through the job: that would also find a deleted model.
         "model": request.organization.fine_tuned_models.filter(job=job).first(),
+        "waits_unusually_long": job.waits_unusually_long,
+        "is_retryable": is_over and request.membership.role != Role.VIEWER and not job.dataset.deleted_at,
+        "retries": list(job.retries_of.order_by("created_at")[:SHOWN_RETRIES]) if is_over else [],
         "passing_error": passing_error.first() if passing_error is not None else None,
-        "advice": advice(job.error_code),
     }
 
 

@@ -18,7 +18,12 @@ Message = Mapping[str, Any]
 
 
 class ProviderError(Exception):
-    """A call to the provider did not succeed. `message` is in the provider's own words where it has any."""
+    """A call to the provider did not succeed. `message` is in the provider's own words where it has any.
+
+    `positions`, counted from 0, are those of the training rows that are the reason, where they are known.
+    """
+
+    positions: Sequence[int] = ()
 
     def __init__(self, message: str, *, permanent: bool, code: str = "provider_error") -> None:
         super().__init__(message)
@@ -34,8 +39,11 @@ class ProviderUnreachable(ProviderError):
 
 
 class ProviderRefused(ProviderError):
-    def __init__(self, message: str, *, code: str = "provider_refused") -> None:
+    def __init__(
+        self, message: str, *, code: str = "provider_refused", positions: Sequence[int] = ()
+    ) -> None:
         super().__init__(message, permanent=True, code=code)
+        self.positions = positions
 
 
 class OutcomeUnknown(ProviderError):

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction
+from drf_spectacular.utils import Direction, extend_schema_field
 from rest_framework import serializers
 
 from datasets.models import Dataset
@@ -32,12 +32,28 @@ class JobDatasetSerializer(ModelSerializer):
         read_only_fields = fields
 
 
+class EvidenceSerializer(Serializer):
+    """An example of the dataset and the line of its file on which it starts, both counted from 1."""
+
+    example = serializers.IntegerField()
+    line = serializers.IntegerField()
+
+
+class FailureSerializer(Serializer):
+    """Why a job failed, which lines of its dataset are the reason, and what to do next."""
+
+    cause = serializers.CharField()
+    next_step = serializers.CharField()
+    evidence = EvidenceSerializer(many=True)
+
+
 @example(examples.JOB)
 class JobSerializer(ModelSerializer):
     dataset = JobDatasetSerializer()
     provider = serializers.CharField(source="provider_account.name")
     result_model_id = serializers.SerializerMethodField("model_id")
     creator = PersonSerializer(source="created_by", allow_null=True)
+    failure = serializers.SerializerMethodField("why")
     estimate_error = serializers.FloatField(
         allow_null=True, help_text="By what share more tokens were trained than estimated; negative: fewer."
     )
@@ -50,7 +66,8 @@ class JobSerializer(ModelSerializer):
             *("suffix", "seed", "status", "progress_percentage", "current_epoch", "total_epochs"),
             *("trained_tokens", "training_loss", "validation_loss", "result_model_id", "estimated_cost_usd"),
             *("estimated_low_usd", "estimated_high_usd", "estimated_tokens", "estimate_error"),
-            *("actual_cost_usd", "error_code", "error_message", "started_at", "completed_at", "cancelled_at"),
+            *("actual_cost_usd", "error_code", "error_message", "failure", "retried_from_id", "queued_at"),
+            *("started_at", "completed_at", "cancelled_at"),
             *("estimated_finish_at", "creator", "created_at", "updated_at"),
         )
         read_only_fields = fields
@@ -58,6 +75,26 @@ class JobSerializer(ModelSerializer):
     def model_id(self, job: Job) -> str | None:
         model = getattr(job, "fine_tuned_model", None)
         return str(model.pk) if model else None
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def why(self, job: Job) -> dict[str, Any] | None:
+        if not (advice := job.advice):
+            return None
+        return {"cause": advice.cause, "nextStep": advice.next_step, "evidence": job.error_evidence}
+
+
+@example(examples.JOB | {"queuedLongerThanUsual": False})
+class JobDetailSerializer(JobSerializer):
+    """A job with what takes more than its own row to say."""
+
+    queued_longer_than_usual = serializers.BooleanField(
+        source="waits_unusually_long",
+        help_text="Longer than 95 % of the organization's jobs; false where fewer than 20 are known.",
+    )
+
+    class Meta(JobSerializer.Meta):
+        fields = (*JobSerializer.Meta.fields, "queued_longer_than_usual")
+        read_only_fields = fields
 
 
 class AutoNumberField(NumberField):
@@ -119,6 +156,9 @@ class CreateJobSerializer(Serializer):
     validation_split = NumberField(min_value=0, max_value=0.5, required=False)
     suffix = serializers.CharField(max_length=64, required=False, allow_blank=True)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, allow_null=True)
+    retried_from_id = OwnedRelatedField(
+        relation="jobs", source="retried_from", required=False, allow_null=True
+    )
 
 
 class JobFilterSerializer(QuerySerializer):

@@ -18,7 +18,7 @@ from jobs.models import Job
 @extend_schema(tags=["jobs"])
 @extend_schema_view(
     list=extend_schema(summary="List jobs", parameters=[shapes.JobFilterSerializer]),
-    retrieve=extend_schema(summary="Show a job"),
+    retrieve=extend_schema(summary="Show a job", responses=shapes.JobDetailSerializer),
 )
 class JobViewSet(OrganizationViewSet):
     serializer_class = shapes.JobSerializer
@@ -40,7 +40,7 @@ class JobViewSet(OrganizationViewSet):
         return self.page(self.get_queryset().filter(**filters), shapes.JobSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(represent(shapes.JobSerializer, self.get_object()))
+        return Response(represent(shapes.JobDetailSerializer, self.get_object()))
 
     @extend_schema(
         summary="Start a job",

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from finetuning.models import Organization, OrganizationOwned, ProviderAccount
 from finetuning.webhooks.events import announce
+from jobs.advice import Advice, advice
 from jobs.models.querysets import TIMED_SUCCESS, IllegalMove, JobManager, LeaseLost
 from jobs.states import ACTIVE, TERMINAL, Status, sources
 
@@ -47,6 +48,15 @@ class Job(OrganizationOwned):
     actual_cost_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     error_code = models.CharField(max_length=100, blank=True)
     error_message = models.TextField(blank=True)
+    error_evidence = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Where the error is in the dataset: [{"example": 3, "line": 4}], both from 1.',
+    )
+    retried_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retries_of"
+    )
+    queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -177,6 +187,21 @@ class Job(OrganizationOwned):
             return None
         return self.trained_tokens / self.estimated_tokens - 1
 
+    @property
+    def advice(self) -> Advice | None:
+        """Why it failed and what to do; None unless it did."""
+        if self.status != Status.FAILED:
+            return None
+        return advice(self.error_code, message=self.error_message, kind=self.provider_account.kind)
+
+    @property
+    def waits_unusually_long(self) -> bool:
+        """Whether it has been queued at the provider for longer than 95 % of the organization's jobs were."""
+        if self.status != Status.QUEUED or self.queued_at is None:
+            return False
+        usual = self.organization.jobs.usual_queue_time()
+        return usual is not None and (timezone.now() - self.queued_at).total_seconds() > usual
+
     def claim(self, *, now: datetime, until: datetime) -> bool:
         """Take the lease of a job that is not finished. False: another worker holds it."""
         token = uuid4()
@@ -218,6 +243,8 @@ class Job(OrganizationOwned):
         """
         if status in TERMINAL:
             columns |= {"next_check_at": None, "lease_owner": None, "lease_until": None}
+        if status == Status.QUEUED:
+            columns["queued_at"] = now
         with transaction.atomic():
             movable = Job.objects.filter(only_if or Q(), pk=self.pk, status__in=sources(status))
             moved = movable.update(status=status, updated_at=now, **columns)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # So many of the latest jobs say how long one takes: more would make the answer slower and older.
 MEDIAN_OF = 1_000
+JOBS_TO_COMPARE_WITH = 20
 TIMED_SUCCESS = Q(status=Status.SUCCEEDED, started_at__isnull=False, completed_at__isnull=False)
 
 
@@ -33,6 +34,12 @@ class Median(models.Aggregate):
     function = "PERCENTILE_CONT"
     template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = models.FloatField()
+
+
+class Percentile95(Median):
+    """PostgreSQL's percentile_cont(0.95)."""
+
+    template = "%(function)s(0.95) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -115,8 +122,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         """With what the API shows of related rows, and no other column of them."""
         own = [field.name for field in self.model._meta.concrete_fields]
         person = ("created_by__email", "created_by__first_name", "created_by__last_name")
-        named = ("dataset__name", "dataset__total_examples", "provider_account__name", "fine_tuned_model__id")
-        return self.with_related().only(*own, *named, *person)
+        named = (
+            "dataset__name",
+            "dataset__total_examples",
+            "provider_account__name",
+            "provider_account__kind",
+        )
+        return self.with_related().only(*own, *named, *person, "fine_tuned_model__id")
 
     def median_duration(self) -> float | None:
         """Seconds from the start of training to its end: the median of the latest jobs that succeeded."""
@@ -126,6 +138,18 @@ class JobQuerySet(models.QuerySet["Job"]):
         latest = seconds.order_by("-completed_at", "-id").values("seconds")[:MEDIAN_OF]
         median: float | None = latest.aggregate(median=Median("seconds"))["median"]
         return median
+
+    def usual_queue_time(self) -> float | None:
+        """The seconds within which 95 % of the latest jobs went from the queue into training.
+
+        None of fewer than 20 jobs: too few to say what is usual.
+        """
+        waited = self.filter(TIMED_SUCCESS, queued_at__isnull=False).annotate(
+            seconds=Extract(F("started_at") - F("queued_at"), "epoch")
+        )
+        latest = waited.order_by("-completed_at", "-id").values("seconds")[:MEDIAN_OF]
+        found = latest.aggregate(jobs=Count("*"), usual=Percentile95("seconds"))
+        return found["usual"] if found["jobs"] >= JOBS_TO_COMPARE_WITH else None
 
     def estimate_history(self) -> dict[str, Any]:
         """How near the estimates of the latest jobs that succeeded have come to what was trained.

@@ -286,6 +286,7 @@ PAGES = [
     GET("jobs:log", VIEWER, of="job"),
     GET("jobs:cancel", VIEWER, of="job"),
     POST("jobs:cancel", MEMBER, of="job"),
+    POST("jobs:retry", MEMBER, of="failed_job"),
     GET("models_registry:list", VIEWER),
     GET("models_registry:detail", VIEWER, of="model"),
     POST("models_registry:deploy", MEMBER, of="model", send={"agent_id": Id("agent", "name")}),

@@ -42,6 +42,13 @@ def furnish(organization, *, mark):
     )
     job.events.create(event_type="status", message=f"{mark} event", metadata={"status": "pending"})
     finished_job = JobFactory(**own, **texts, provider_account=account, status=Status.SUCCEEDED)
+    failed_job = JobFactory(
+        **own,
+        **texts,
+        provider_account=account,
+        status=Status.FAILED,
+        dataset=DatasetFactory(**own, name=f"{mark} again", examples=12),
+    )
     models = [_model(own, texts, account, f"ft:{mark}:{number}") for number in range(3)]
     agent = _agent(organization, workspaces[0], models, mark)
     organization.conversations.record(
@@ -70,6 +77,7 @@ def furnish(organization, *, mark):
         "dataset": dataset,
         "job": job,
         "finished_job": finished_job,
+        "failed_job": failed_job,
         "model": models[0],
         "deployed_model": models[2],
         "agent": agent,

@@ -17,6 +17,7 @@ KINDS = {
     "datasetId": "dataset",
     "fallbackModelId": "model",
     "organizationId": "organization",
+    "retriedFromId": "finished_job",
     "secondModelId": "model",
     "workspaceId": "workspace",
     "workspaceIds": "workspace",
