@@ -39,7 +39,8 @@ class Offer:
 def list_offers(account: ProviderAccount, *, day: date) -> list[Offer]:
     """All base models that `account` trains, the known ones first, the retired ones too. Two statements."""
     extra = [find_base_model(name, offered=[name]) for name in account.base_models]
-    base_models = dict.fromkeys([*KNOWN, *(model for model in extra if model)])
+    known = KNOWN if account.capabilities.trains_known_models else ()
+    base_models = dict.fromkeys([*known, *(model for model in extra if model)])
     prices = price_list(account.kind, day=day)
     announced = announced_retirements(account.kind)
     return [

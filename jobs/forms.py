@@ -150,5 +150,7 @@ class JobForm(forms.Form):
 
 def _trainable_offers(account: ProviderAccount | None, *, method: str, today: date) -> list[Offer]:
     """What the account can train by `method` today. Retired ones are left out."""
-    offers = list_offers(account, day=today) if account else []
+    if account is None or method not in account.capabilities.methods:
+        return []
+    offers = list_offers(account, day=today)
     return [offer for offer in offers if method in offer.base_model.methods and not offer.is_retired]

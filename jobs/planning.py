@@ -74,12 +74,17 @@ def trainable_offer(account: ProviderAccount, name: str) -> Offer:
     return offer
 
 
-def matching_method(dataset: Dataset, offer: Offer, method: str) -> str:
+def matching_method(account: ProviderAccount, dataset: Dataset, offer: Offer, method: str) -> str:
     """The method for the dataset's kind of examples; `method` empty takes it. Raises MethodNotOffered."""
     if method and method != dataset.method:
         raise MethodNotOffered(
             f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
             pointer="/method",
+        )
+    if dataset.method not in account.capabilities.methods:
+        raise MethodNotOffered(
+            f"{account.get_kind_display()} does not train by {dataset.method!r}. Choose another account.",
+            pointer="/provider",
         )
     if dataset.method not in offer.base_model.methods:
         raise MethodNotOffered(

@@ -83,7 +83,7 @@ def create_job(
     hyperparameters = hyperparameters or {}
     account = planning.find_provider_account(organization, provider)
     offer = planning.trainable_offer(account, base_model)
-    chosen_method = planning.matching_method(dataset, offer, method)
+    chosen_method = planning.matching_method(account, dataset, offer, method)
     estimate = planning.estimate_cost(
         dataset,
         account=account,

@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 
 from finetuning import sealing
+from finetuning.capabilities import CAPABILITIES, Capabilities
 from finetuning.ids import uuid7
 from finetuning.models.organizations import Organization
 
@@ -37,6 +38,8 @@ class ProviderAccount(models.Model):
     class Kind(models.TextChoices):
         SANDBOX = "sandbox", "Sandbox (trains nothing)"
         OPENAI = "openai", "OpenAI"
+        AZURE = "azure", "Azure AI Foundry"
+        NEBIUS = "nebius", "Nebius Token Factory"
         COMPATIBLE = "compatible", "OpenAI-compatible"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -100,6 +103,16 @@ class ProviderAccount(models.Model):
         if self.last_checked_at is None:
             return "unchecked"
         return "failing" if self.last_error else "healthy"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What providers of its kind can do."""
+        return CAPABILITIES[self.kind]
+
+    @property
+    def needs_address(self) -> bool:
+        """Whether only the customer knows where it is."""
+        return self.kind in {self.Kind.AZURE, self.Kind.COMPATIBLE}
 
     @property
     def is_sandbox(self) -> bool:

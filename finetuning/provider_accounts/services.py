@@ -18,8 +18,6 @@ from finetuning.models import Organization, ProviderAccount
 from finetuning.providers import get_provider
 from finetuning.providers.base import ProviderError
 
-Kind = ProviderAccount.Kind
-
 MAX_ACCOUNTS = 20
 # Somebody waits for the answer.
 CHECK_TIMEOUT_SECONDS = 15.0
@@ -101,7 +99,7 @@ def _check_address(account: ProviderAccount) -> None:
             raise _refused("The sandbox is the one of this installation. Leave the address empty.")
         return
     if not account.base_url:
-        if account.kind == Kind.COMPATIBLE:
+        if account.needs_address:
             raise _refused("Enter the address of the provider's API, for example https://api.example.com/v1.")
         return
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
-from openai import NotFoundError, OpenAI, omit
+from openai import NotFoundError, OpenAI, PermissionDeniedError, omit
 
 from finetuning.providers import openai_answers as answers
 from finetuning.providers.base import (
@@ -57,7 +57,8 @@ class OpenAIProvider:
     """One account at a provider that speaks OpenAI's API. See `Provider` for what the methods promise.
 
     `base_url` ends in `/v1` or the like; `timeout` is in seconds and limits each request as a whole.
-    `transport` takes the network's place, for example `httpx2.WSGITransport`.
+    `transport` takes the network's place, for example `httpx2.WSGITransport`. `extra_body` is what the vendor
+    wants in a create beside OpenAI's fields.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class OpenAIProvider:
         base_url: str,
         timeout: float,
         transport: httpx2.BaseTransport | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> None:
+        self._extra_body = extra_body
         self._account = Account(api_key=api_key, base_url=base_url, timeout=timeout, transport=transport)
 
     def upload_file(self, path: Path, *, name: str) -> str:
@@ -141,10 +144,15 @@ class OpenAIProvider:
         """
         try:
             return self._account.send(
-                answers.read_job, lambda client: _create(client, run), seconds=self._account.timeout
+                answers.read_job,
+                lambda client: _create(client, run, self._extra_body),
+                seconds=self._account.timeout,
             )
         except FAILURES as error:
             explained = self._account.explain(error)
+            if isinstance(error, PermissionDeniedError) and explained.code == "provider_refused":
+                # What OpenAI answers to organizations that may not train any more has no documented code.
+                raise ProviderRefused(explained.message, code="fine_tuning_not_available") from error
             if was_not_created(error):
                 raise explained from error
             raise OutcomeUnknown(explained.message) from error
@@ -280,7 +288,7 @@ class OpenAIProvider:
             raise self._account.explain(error) from error
 
 
-def _create(client: OpenAI, run: TrainingRun) -> Response:
+def _create(client: OpenAI, run: TrainingRun, extra_body: Mapping[str, Any] | None) -> Response:
     settings = {"hyperparameters": dict(run.hyperparameters)} if run.hyperparameters else {}
     method: Any = {"type": run.method, run.method: settings}
     return client.fine_tuning.jobs.with_raw_response.create(
@@ -291,6 +299,7 @@ def _create(client: OpenAI, run: TrainingRun) -> Response:
         suffix=run.suffix or omit,
         seed=omit if run.seed is None else run.seed,
         metadata=_metadata(run),
+        extra_body=dict(extra_body) if extra_body else None,
         # Not documented to be honoured by anybody; harmless where it is not.
         extra_headers={"Idempotency-Key": run.reference},
     )
