@@ -43,6 +43,19 @@ def row_of(example: TrainingExample) -> dict[str, Any]:
     return {"messages": example.messages, **attributes}
 
 
+def prompt_of(example: TrainingExample) -> dict[str, Any]:
+    """The example as a row for reinforcement: it ends with the question, and the answer is for the grader.
+
+    Graders find the answer as `{{item.reference_answer}}`.
+    """
+    row = row_of(example)
+    *asked, answer = row["messages"]
+    return {**row, "messages": asked, "reference_answer": answer.get("content") or ""}
+
+
+ROWS = {"supervised": row_of, "dpo": row_of, "reinforcement": prompt_of}
+
+
 def validation_positions(dataset: Dataset, *, split: float, seed: int) -> frozenset[int]:
     """Which examples are held back: at most the share `split`, always the same ones for the same seed.
 
@@ -60,14 +73,16 @@ def validation_positions(dataset: Dataset, *, split: float, seed: int) -> frozen
     return frozenset(int(positions[index]) for index in chosen)
 
 
-def write_training_files(dataset: Dataset, *, split: float, seed: int, folder: Path) -> TrainingFiles:
+def write_training_files(
+    dataset: Dataset, *, split: float, seed: int, folder: Path, method: str = "supervised"
+) -> TrainingFiles:
     """Write the dataset's examples into `folder`, the share `split` of them apart as validation file."""
     apart = validation_positions(dataset, split=split, seed=seed)
     training_path, validation_path = folder / "training.jsonl", folder / "validation.jsonl"
     with training_path.open("wb") as training, validation_path.open("wb") as validation:
         for example in dataset.examples.order_by("position").iterator(chunk_size=500):
             target = validation if example.position in apart else training
-            target.write(json.dumps(row_of(example), ensure_ascii=False).encode() + b"\n")
+            target.write(json.dumps(ROWS[method](example), ensure_ascii=False).encode() + b"\n")
     return TrainingFiles(
         training=training_path, validation=validation_path if apart else None, held_back=apart
     )

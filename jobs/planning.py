@@ -1,5 +1,8 @@
 """What is settled before a job is made: where it trains, on which base model, how, and at what price."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from django.utils import timezone
 
 from datasets.models import Dataset
@@ -8,6 +11,8 @@ from finetuning.models import Organization, ProviderAccount
 from finetuning.offers import Offer, find_offer
 from finetuning.providers import get_provider
 from finetuning.providers.base import CostEstimate, Provider, ProviderError
+from finetuning.providers.base_models import find_base_model
+from models_registry.models import FineTunedModel
 
 MIN_EXAMPLES = 10
 
@@ -26,6 +31,14 @@ class BaseModelRetired(Conflict):
 
 class MethodNotOffered(Invalid):
     code = "method_not_offered"
+
+
+class ModelOfAnotherProvider(Invalid):
+    code = "model_of_another_provider"
+
+
+class GraderMissing(Invalid):
+    code = "grader_missing"
 
 
 class TooFewExamples(Invalid):
@@ -58,6 +71,42 @@ def find_provider_account(organization: Organization, name: str) -> ProviderAcco
     return accounts[name]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where and from what a job sets out. `model` is what the provider starts from, where it is tuned."""
+
+    account: ProviderAccount
+    offer: Offer
+    parent: FineTunedModel | None
+    model: str
+
+
+def find_start(organization: Organization, *, base_model: str, provider: str) -> Start:
+    """The base model, the tuned model or the checkpoint called `base_model`, at the account it is trained at.
+
+    A tuned model is called by its id, its name, or its id at the provider, and goes on where it was made. A
+    base model's name means the base model. Raises as `find_provider_account` and `trainable_offer` do, and
+    ModelOfAnotherProvider.
+    """
+    is_base = find_base_model(base_model) is not None and not base_model.startswith("ft:")
+    parent = None if is_base else organization.fine_tuned_models.called(base_model).first()
+    if parent is None:
+        account = find_provider_account(organization, provider)
+        offer = trainable_offer(account, base_model)
+        tuned = base_model if base_model.startswith("ft:") else ""
+        return Start(account=account, offer=offer, parent=None, model=tuned)
+    account = parent.provider_account
+    if provider not in {"", account.name}:
+        raise ModelOfAnotherProvider(
+            f"{parent.name} was made with the account {account.name!r}, and goes on only there.",
+            pointer="/provider",
+        )
+    if not account.is_enabled:
+        raise UnknownProvider(f"The provider {account.name!r} is switched off.", pointer="/provider")
+    offer = trainable_offer(account, parent.base_model)
+    return Start(account=account, offer=offer, parent=parent, model=parent.provider_model_id)
+
+
 def trainable_offer(account: ProviderAccount, name: str) -> Offer:
     """The base model `name` as the account offers it today. Raises UnknownBaseModel or BaseModelRetired."""
     offer = find_offer(account, name, day=timezone.now().date())
@@ -75,22 +124,39 @@ def trainable_offer(account: ProviderAccount, name: str) -> Offer:
 
 
 def matching_method(account: ProviderAccount, dataset: Dataset, offer: Offer, method: str) -> str:
-    """The method for the dataset's kind of examples; `method` empty takes it. Raises MethodNotOffered."""
-    if method and method != dataset.method:
+    """The method for the dataset's kind of examples; `method` empty takes it. Raises MethodNotOffered.
+
+    Reinforcement takes examples for supervised training: their last answer is what graders compare with.
+    """
+    fitting = {dataset.method, "reinforcement"} if dataset.method == "supervised" else {dataset.method}
+    wanted = method or dataset.method
+    if wanted not in fitting:
         raise MethodNotOffered(
             f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
             pointer="/method",
         )
-    if dataset.method not in account.capabilities.methods:
+    if wanted not in account.capabilities.methods:
         raise MethodNotOffered(
-            f"{account.get_kind_display()} does not train by {dataset.method!r}. Choose another account.",
+            f"{account.get_kind_display()} does not train by {wanted!r}. Choose another account.",
             pointer="/provider",
         )
-    if dataset.method not in offer.base_model.methods:
+    if wanted not in offer.base_model.methods:
         raise MethodNotOffered(
-            f"{offer.base_model.name} cannot be trained by {dataset.method!r}.", pointer="/baseModel"
+            f"{offer.base_model.name} cannot be trained by {wanted!r}.", pointer="/baseModel"
         )
-    return dataset.method
+    return wanted
+
+
+def check_grader(method: str, *, grader: dict[str, Any], validation_split: float) -> None:
+    """Refuse reinforcement without what it needs, and a grader for anything else. Raises GraderMissing."""
+    if method != "reinforcement":
+        if grader:
+            raise GraderMissing(f"Training by {method!r} takes no grader.", pointer="/grader")
+        return
+    if not grader:
+        raise GraderMissing("Reinforcement needs a grader, which scores the answers.", pointer="/grader")
+    if not validation_split:
+        raise GraderMissing("Reinforcement needs examples for validation.", pointer="/validationSplit")
 
 
 def not_trainable(dataset: Dataset) -> DatasetNotTrainable:

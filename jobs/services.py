@@ -18,12 +18,20 @@ from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import OutcomeUnknown, ProviderError, ProviderUnreachable
+from finetuning.providers.base import (
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnreachable,
+    RemoteJob,
+)
 from finetuning.queueing import queue_on_commit
 from jobs import planning, starting, steps, tasks
 from jobs.evidence import evidence_at, evidence_in
 from jobs.models import IllegalMove, Job, LeaseLost
 from jobs.states import Status
+from models_registry import services as registry
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +45,14 @@ RUNG_PER_ORGANIZATION = 20
 
 class JobNotRetryable(Conflict):
     code = "job_not_retryable"
+
+
+class NoModel(Conflict):
+    code = "no_model"
+
+
+class CannotPause(Conflict):
+    code = "cannot_pause"
 
 
 class JobAlreadyFinished(Conflict):
@@ -72,22 +88,24 @@ def create_job(
     description: str = "",
     suffix: str = "",
     retried_from: Job | None = None,
+    metadata: dict[str, str] | None = None,
+    grader: dict[str, Any] | None = None,
 ) -> Job:
     """Accept a job: it starts in a worker at once, or at the next sweep.
 
     `provider` is an account's name, empty for the default one; `method` empty for the dataset's own;
-    `retried_from` the job whose place the new one takes.
+    `retried_from` the job whose place the new one takes; `base_model` also a tuned model, by id or name.
     Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
     NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
     """
     hyperparameters = hyperparameters or {}
-    account = planning.find_provider_account(organization, provider)
-    offer = planning.trainable_offer(account, base_model)
-    chosen_method = planning.matching_method(account, dataset, offer, method)
+    start = planning.find_start(organization, base_model=base_model, provider=provider)
+    chosen_method = planning.matching_method(start.account, dataset, start.offer, method)
+    planning.check_grader(chosen_method, grader=grader or {}, validation_split=validation_split)
     estimate = planning.estimate_cost(
         dataset,
-        account=account,
-        base_model=base_model,
+        account=start.account,
+        base_model=start.offer.base_model.name,
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
@@ -102,9 +120,13 @@ def create_job(
             name=name,
             description=description,
             dataset=dataset,
-            provider_account=account,
+            provider_account=start.account,
             workspace=workspace or dataset.workspace,
-            base_model=offer.base_model.name,
+            base_model=start.offer.base_model.name,
+            parent_model=start.parent,
+            start_model=start.model,
+            metadata=metadata or {},
+            grader=grader or {},
             method=chosen_method,
             hyperparameters=hyperparameters,
             validation_split=validation_split,
@@ -136,8 +158,10 @@ def retry_job(job: Job, *, by: User) -> Job:
         name=job.name,
         description=job.description,
         dataset=job.dataset,
-        base_model=job.base_model,
+        base_model=job.start_model or job.base_model,
         provider=job.provider_account.name,
+        metadata=job.metadata,
+        grader=job.grader,
         method=job.method,
         hyperparameters=job.hyperparameters,
         validation_split=job.validation_split,
@@ -295,6 +319,45 @@ def _ask_for_cancellation(job: Job, *, by: User, now: datetime) -> None:
         raise JobAlreadyFinished(f"The job has already ended: {job.status}.")
     job.events.create(event_type="status", message=f"{by.display_name} asked to cancel.", created_at=now)
     queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+
+
+def use_checkpoint(job: Job, *, model_id: str) -> Job:
+    """Let the job's model answer by the checkpoint with this id at the provider.
+
+    Raises NoModel, UnknownCheckpoint or ModelNotActive.
+    """
+    model = job.organization.fine_tuned_models.filter(job=job).first()
+    if model is None:
+        raise NoModel("The job has no model, or it was deleted.")
+    registry.use_checkpoint(model, provider_model_id=model_id)
+    job.refresh_from_db()
+    return job
+
+
+def pause_job(job: Job) -> Job:
+    """Ask the provider to let the run wait. Raises CannotPause, ProviderDidNotAnswer."""
+    return _ask_provider(job, lambda provider, remote_id: provider.pause_job(remote_id))
+
+
+def resume_job(job: Job) -> Job:
+    """Ask the provider to let a paused run go on. Raises CannotPause, ProviderDidNotAnswer."""
+    return _ask_provider(job, lambda provider, remote_id: provider.resume_job(remote_id))
+
+
+def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Job:
+    """Send `request` for a run, then look how it stands."""
+    if not job.provider_account.capabilities.pauses:
+        raise CannotPause("Providers of this kind do not pause runs. Cancel the job, or let it go on.")
+    if job.status != Status.RUNNING or job.provider_job_id is None:
+        raise CannotPause(f"Only a job that is being trained can be paused; this one is {job.status}.")
+    try:
+        starting.own_installation()
+        request(get_provider(job.provider_account), job.provider_job_id)
+    except ProviderRefused as refusal:
+        raise CannotPause(f"The provider says: {refusal.message}") from refusal
+    except ProviderError as error:
+        raise ProviderDidNotAnswer(error.message) from error
+    return sync_job(job)
 
 
 def sync_job(job: Job) -> Job:

@@ -87,7 +87,7 @@ def _upload_files(job: Job, provider: Provider) -> None:
     _check_with_provider(job, provider)
     with tempfile.TemporaryDirectory() as folder:
         files = write_training_files(
-            job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder)
+            job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder), method=job.method
         )
         _tell_split(job, len(files.held_back))
         validation_id = ""
@@ -169,13 +169,15 @@ def _run_of(job: Job, installation: Installation) -> TrainingRun:
         organization=str(job.organization_id),
         installation=str(installation),
         attempt=job.create_attempts,
-        base_model=job.base_model,
+        base_model=job.start_model or job.base_model,
         training_file=job.training_file_id,
         validation_file=job.validation_file_id or None,
         method=job.method,
         hyperparameters=job.hyperparameters,
         suffix=job.suffix or None,
         seed=job.seed,
+        metadata=job.metadata,
+        grader=job.grader,
     )
 
 
@@ -226,7 +228,7 @@ def _is_own(job: Job, remote: RemoteJob, installation: Installation) -> bool:
         and remote.organization in {None, str(job.organization_id)}
         and remote.installation in {None, str(installation)}
         and remote.training_file == job.training_file_id
-        and _is_same_model(remote.base_model, job.base_model)
+        and _is_same_model(remote.base_model, job.start_model or job.base_model)
     )
 
 

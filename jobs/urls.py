@@ -16,4 +16,7 @@ urlpatterns = [
     path("<uuid:job_id>/log", views.list_events, {"template": "jobs/_log.html"}, name="log"),
     path("<uuid:job_id>/cancel", views.cancel_job, name="cancel"),
     path("<uuid:job_id>/retry", views.retry_job, name="retry"),
+    path("<uuid:job_id>/pause", views.steer_job, {"wish": "pause"}, name="pause"),
+    path("<uuid:job_id>/resume", views.steer_job, {"wish": "resume"}, name="resume"),
+    path("<uuid:job_id>/checkpoint", views.steer_job, {"wish": "checkpoint"}, name="checkpoint"),
 ]

@@ -284,6 +284,26 @@ def cancel_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
 
 @require_http_methods(["POST"])
 @members_only
+def steer_job(request: OrganizationRequest, job_id: UUID, wish: str) -> HttpResponse:
+    """Pause a run, let it go on, or let the job's model answer by another checkpoint."""
+    job = _job(request, job_id)
+    try:
+        if wish == "checkpoint":
+            services.use_checkpoint(job, model_id=request.POST.get("model_id", ""))
+            messages.success(request, "The model answers by this checkpoint from now on.")
+        elif wish == "pause":
+            services.pause_job(job)
+            messages.success(request, "The provider lets the run wait.")
+        else:
+            services.resume_job(job)
+            messages.success(request, "The run goes on.")
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+    return redirect("jobs:detail", job.pk)
+
+
+@require_http_methods(["POST"])
+@members_only
 def retry_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
     """Start a linked job with the same settings."""
     job = _job(request, job_id)

@@ -80,6 +80,18 @@ class TrainingRun:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     suffix: str | None = None
     seed: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    grader: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteCheckpoint:
+    """A model that was kept on the way. `metrics` are those of its step, by the provider's names."""
+
+    id: str
+    model_id: str
+    step: int | None
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +191,13 @@ class Provider(Protocol):
     def get_job(self, remote_id: str) -> RemoteJob: ...
 
     def cancel_job(self, remote_id: str) -> RemoteJob: ...
+
+    def pause_job(self, remote_id: str) -> RemoteJob: ...
+
+    def resume_job(self, remote_id: str) -> RemoteJob: ...
+
+    def list_checkpoints(self, remote_id: str) -> Sequence[RemoteCheckpoint]:
+        """The models that were kept on the way, the last first: the newest page of at most 100."""
 
     def list_events(self, remote_id: str) -> Iterator[RemoteEvent]:
         """The run's log, newest first."""

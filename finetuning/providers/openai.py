@@ -26,6 +26,7 @@ from finetuning.providers.base import (
     OutcomeUnknown,
     ProviderRefused,
     ProviderUnreachable,
+    RemoteCheckpoint,
     RemoteEvent,
     RemoteJob,
     RowProblem,
@@ -169,6 +170,26 @@ class OpenAIProvider:
             answers.read_job, lambda client: client.fine_tuning.jobs.with_raw_response.cancel(remote_id)
         )
 
+    def pause_job(self, remote_id: str) -> RemoteJob:
+        """Ask that the run wait. Raises ProviderError; ProviderRefused unless it is running."""
+        return self._ask(
+            answers.read_job, lambda client: client.fine_tuning.jobs.with_raw_response.pause(remote_id)
+        )
+
+    def resume_job(self, remote_id: str) -> RemoteJob:
+        """Ask that a paused run go on. Raises ProviderError; ProviderRefused unless it is paused."""
+        return self._ask(
+            answers.read_job, lambda client: client.fine_tuning.jobs.with_raw_response.resume(remote_id)
+        )
+
+    def list_checkpoints(self, remote_id: str) -> Sequence[RemoteCheckpoint]:
+        """The models that were kept on the way, the last first, at most 100. Raises ProviderError."""
+        page = self._ask(
+            partial(answers.read_page, read=answers.read_checkpoint),
+            lambda client: client.fine_tuning.jobs.checkpoints.with_raw_response.list(remote_id, limit=100),
+        )
+        return [row for row in page.rows if row.model_id]
+
     def list_events(self, remote_id: str) -> Iterator[RemoteEvent]:
         """The run's log, newest first; a page is fetched when it is needed. Raises ProviderError."""
         return self._walk(
@@ -289,7 +310,8 @@ class OpenAIProvider:
 
 
 def _create(client: OpenAI, run: TrainingRun, extra_body: Mapping[str, Any] | None) -> Response:
-    settings = {"hyperparameters": dict(run.hyperparameters)} if run.hyperparameters else {}
+    settings = {"hyperparameters": dict(run.hyperparameters), "grader": dict(run.grader)}
+    settings = {name: value for name, value in settings.items() if value}
     method: Any = {"type": run.method, run.method: settings}
     return client.fine_tuning.jobs.with_raw_response.create(
         model=run.base_model,
@@ -307,6 +329,7 @@ def _create(client: OpenAI, run: TrainingRun, extra_body: Mapping[str, Any] | No
 
 def _metadata(run: TrainingRun) -> dict[str, str]:
     words = {
+        **run.metadata,
         "ft_job": run.reference,
         "ft_org": run.organization,
         "ft_env": run.installation,

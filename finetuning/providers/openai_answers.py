@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
-from finetuning.providers.base import Completion, RemoteEvent, RemoteJob, RemoteStatus
+from finetuning.providers.base import Completion, RemoteCheckpoint, RemoteEvent, RemoteJob, RemoteStatus
 
 # An id that is longer is nothing that a provider is known to send.
 MAX_ID_CHARACTERS = 200
@@ -197,6 +197,19 @@ def read_event(document: Mapping[str, Any]) -> RemoteEvent:
             name: value
             for name, value in _mapping(document.get("data")).items()
             if name not in METRICS or _is_number(value)
+        },
+    )
+
+
+def read_checkpoint(document: Mapping[str, Any]) -> RemoteCheckpoint:
+    """A checkpoint of a job. Raises UnreadableAnswer when it has no id."""
+    metrics = _mapping(document.get("metrics"))
+    return RemoteCheckpoint(
+        id=read_id(document),
+        model_id=_text(document.get("fine_tuned_model_checkpoint"), limit=MAX_ID_CHARACTERS),
+        step=_count(document.get("step_number")),
+        metrics={
+            name: metrics[name] for name in sorted(METRICS & metrics.keys()) if _is_number(metrics[name])
         },
     )
 

@@ -35,6 +35,10 @@ JOB: dict[str, Any] = {
     "method": "supervised",
     "hyperparameters": {"n_epochs": 3},
     "validationSplit": 0.1,
+    "parentModelId": None,
+    "startModel": "",
+    "metadata": {},
+    "grader": {},
     "suffix": "support",
     "seed": 42,
     "status": "succeeded",
@@ -63,6 +67,12 @@ JOB: dict[str, Any] = {
     "creator": PERSON,
     "createdAt": CREATED_AT,
     "updatedAt": UPDATED_AT,
+}
+CHECKPOINT: dict[str, Any] = {
+    "id": "ftckpt_zc4Q7MP6XxulcVzj4MZdwsAB",
+    "modelId": "ft:gpt-4.1-mini-2025-04-14:acme:support:96olL566:ckpt-step-200",
+    "step": 200,
+    "metrics": {"step": 200, "train_loss": 0.91},
 }
 STATS = {
     "totalJobs": 4,

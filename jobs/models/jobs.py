@@ -13,7 +13,7 @@ from finetuning.models import Organization, OrganizationOwned, ProviderAccount
 from finetuning.webhooks.events import announce
 from jobs.advice import Advice, advice
 from jobs.models.querysets import TIMED_SUCCESS, IllegalMove, JobManager, LeaseLost
-from jobs.states import ACTIVE, TERMINAL, Status, sources
+from jobs.states import ACTIVE, PAUSED, TERMINAL, Status, sources
 
 
 class Job(OrganizationOwned):
@@ -31,6 +31,23 @@ class Job(OrganizationOwned):
     validation_split = models.FloatField(default=0)
     suffix = models.CharField(max_length=64, blank=True)
     seed = models.IntegerField()
+    metadata = models.JSONField(default=dict, blank=True)
+    grader = models.JSONField(default=dict, blank=True, help_text="What scores answers in reinforcement.")
+    parent_model = models.ForeignKey(
+        "models_registry.FineTunedModel",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="continuing_jobs",
+    )
+    start_model = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Of which tuned model or checkpoint it goes on; empty: of the base model.",
+    )
+    checkpoints = models.JSONField(
+        default=list, blank=True, help_text="What was kept on the way: id, model_id, step, metrics."
+    )
 
     status = models.CharField(
         max_length=20, choices=[(status.value, status.value) for status in Status], default=Status.PENDING
@@ -193,6 +210,16 @@ class Job(OrganizationOwned):
         if self.status != Status.FAILED:
             return None
         return advice(self.error_code, message=self.error_message, kind=self.provider_account.kind)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the provider lets the run wait because somebody asked for that."""
+        return self.status == Status.RUNNING and self.vendor_status in PAUSED
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it can be asked to wait or, paused, to go on."""
+        return self.status == Status.RUNNING and self.provider_account.capabilities.pauses
 
     @property
     def waits_unusually_long(self) -> bool:

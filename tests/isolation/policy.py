@@ -205,6 +205,10 @@ API = [
     POST("job-cancel", MEMBER, of="job"),
     GET("job-events", VIEWER, of="job"),
     POST("job-sync", MEMBER, of="finished_job", changes=False),
+    # No provider answers here.
+    POST("run-pause", MEMBER, of="job", status=409, code="cannot_pause", changes=False),
+    POST("run-resume", MEMBER, of="job", status=409, code="cannot_pause", changes=False),
+    POST("run-use-checkpoint", MEMBER, of="model_job", send={"checkpoint": "ft:kept"}),
     GET("base-model-list", VIEWER),
     # Models, and the agents and keys through which they are called.
     GET("model-list", VIEWER),
@@ -287,6 +291,9 @@ PAGES = [
     GET("jobs:cancel", VIEWER, of="job"),
     POST("jobs:cancel", MEMBER, of="job"),
     POST("jobs:retry", MEMBER, of="failed_job"),
+    POST("jobs:pause", MEMBER, of="job", changes=False),
+    POST("jobs:resume", MEMBER, of="job", changes=False),
+    POST("jobs:checkpoint", MEMBER, of="model_job", send={"model_id": "ft:kept"}),
     GET("models_registry:list", VIEWER),
     GET("models_registry:detail", VIEWER, of="model"),
     POST("models_registry:deploy", MEMBER, of="model", send={"agent_id": Id("agent", "name")}),

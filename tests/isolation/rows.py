@@ -78,6 +78,7 @@ def furnish(organization, *, mark):
         "job": job,
         "finished_job": finished_job,
         "failed_job": failed_job,
+        "model_job": models[0].job,
         "model": models[0],
         "deployed_model": models[2],
         "agent": agent,
@@ -88,7 +89,8 @@ def furnish(organization, *, mark):
 
 
 def _model(own, texts, account, provider_model_id):
-    job = JobFactory(**own, provider_account=account, status=Status.SUCCEEDED)
+    kept = {"id": f"ckpt:{provider_model_id}", "model_id": "ft:kept", "step": 1, "metrics": {}}
+    job = JobFactory(**own, provider_account=account, status=Status.SUCCEEDED, checkpoints=[kept])
     return FineTunedModelFactory(**own, **texts, job=job, provider_model_id=provider_model_id)
 
 

@@ -32,7 +32,11 @@ def test_creates_a_job_with_its_price(api, dataset, user):
     assert {name: body[name] for name in order} == order
     assert (body["status"], body["estimatedCostUsd"], body["provider"]) == ("pending", 0.0, "sandbox")
     assert body["dataset"] == {"id": str(dataset.pk), "name": dataset.name, "totalExamples": 20}
-    assert api.get(f"{JOBS}/{body['id']}").json() == body | {"queuedLongerThanUsual": False}
+    assert api.get(f"{JOBS}/{body['id']}").json() == body | {
+        "queuedLongerThanUsual": False,
+        "paused": False,
+        "checkpoints": [],
+    }
 
 
 @pytest.mark.parametrize(
