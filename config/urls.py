@@ -9,6 +9,7 @@ from datasets.api.urls import conversation_router, version_router
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
 from finetuning.sign_in import SignInForm
+from jobs.api.urls import run_router
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls
 
@@ -40,6 +41,7 @@ urlpatterns = [
     path("api/", include(conversation_router.urls)),
     path("api/", include(version_router.urls)),
     path("api/", include(serving_router.urls)),
+    path("api/", include(run_router.urls)),
     path("api/fine-tuning/", include("datasets.api.urls")),
     path("api/fine-tuning/", include("jobs.api.urls")),
     path("api/fine-tuning/", include("models_registry.api.urls")),

@@ -6,15 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datasets.models import Dataset, TrainingExample
+from datasets.quality import duplicates
+from datasets.quality.texts import texts_of
+from datasets.splitting import held_back
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFiles:
-    """Paths of the files; `validation` is None when no part is split off."""
+    """Paths of the files; `validation` is None when no part is split off, or none can be.
+
+    `held_back` are the positions of the examples in the validation file.
+    """
 
     training: Path
     validation: Path | None
+    held_back: frozenset[int]
 
 
 def stored_file_is_unchanged(dataset: Dataset) -> bool:
@@ -34,19 +43,46 @@ def row_of(example: TrainingExample) -> dict[str, Any]:
     return {"messages": example.messages, **attributes}
 
 
-def validation_positions(total: int, *, split: float, seed: int) -> frozenset[int]:
-    """Which of `total` examples are held back: always the same ones for the same seed."""
-    size = round(total * split)
-    ranked = sorted(range(total), key=lambda n: hashlib.sha256(f"{seed}:{n}".encode()).digest())
-    return frozenset(ranked[:size])
+def prompt_of(example: TrainingExample) -> dict[str, Any]:
+    """The example as a row for reinforcement: it ends with the question, and the answer is for the grader.
+
+    Graders find the answer as `{{item.reference_answer}}`.
+    """
+    row = row_of(example)
+    *asked, answer = row["messages"]
+    return {**row, "messages": asked, "reference_answer": answer.get("content") or ""}
 
 
-def write_training_files(dataset: Dataset, *, split: float, seed: int, folder: Path) -> TrainingFiles:
+ROWS = {"supervised": row_of, "dpo": row_of, "reinforcement": prompt_of}
+
+
+def validation_positions(dataset: Dataset, *, split: float, seed: int) -> frozenset[int]:
+    """Which examples are held back: at most the share `split`, always the same ones for the same seed.
+
+    Whole conversations, and examples that say (nearly) the same, stay on one side.
+    """
+    size = round(dataset.total_examples * split)
+    if not size:
+        return frozenset()
+    examples = dataset.examples.order_by("position")
+    conversations = list(examples.values_list("conversation_id", flat=True))
+    positions = np.array(list(examples.values_list("position", flat=True)), dtype=np.uint64)
+    words = ("\n".join(texts_of(row_of(example))).encode() for example in examples.iterator(chunk_size=500))
+    prints = duplicates.prints_of(words, lines=positions)
+    chosen = held_back(prints, conversations, size=size, seed=seed)
+    return frozenset(int(positions[index]) for index in chosen)
+
+
+def write_training_files(
+    dataset: Dataset, *, split: float, seed: int, folder: Path, method: str = "supervised"
+) -> TrainingFiles:
     """Write the dataset's examples into `folder`, the share `split` of them apart as validation file."""
-    held_back = validation_positions(dataset.total_examples, split=split, seed=seed)
+    apart = validation_positions(dataset, split=split, seed=seed)
     training_path, validation_path = folder / "training.jsonl", folder / "validation.jsonl"
     with training_path.open("wb") as training, validation_path.open("wb") as validation:
         for example in dataset.examples.order_by("position").iterator(chunk_size=500):
-            target = validation if example.position in held_back else training
-            target.write(json.dumps(row_of(example), ensure_ascii=False).encode() + b"\n")
-    return TrainingFiles(training=training_path, validation=validation_path if held_back else None)
+            target = validation if example.position in apart else training
+            target.write(json.dumps(ROWS[method](example), ensure_ascii=False).encode() + b"\n")
+    return TrainingFiles(
+        training=training_path, validation=validation_path if apart else None, held_back=apart
+    )

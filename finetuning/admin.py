@@ -6,11 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from finetuning.models import (
+    BasePrice,
+    BaseRetirement,
     Invitation,
     Membership,
     Organization,
@@ -221,3 +224,32 @@ class ProviderAccountAdmin(admin.ModelAdmin[ProviderAccount]):
         if secrets := form.cleaned_data["webhook_secrets"]:
             obj.set_webhook_secrets([] if secrets == NO_SECRETS else secrets.split())
         super().save_model(request, obj, form, change)
+
+
+HTTPS_ASSUMED: dict[Any, Any] = {models.URLField: {"assume_scheme": "https"}}
+
+
+@admin.register(BasePrice)
+class BasePriceAdmin(admin.ModelAdmin[BasePrice]):
+    """The price book. A new price is a new row with its first day: the old one stays, for older jobs."""
+
+    list_display = (
+        *("base_model", "provider_kind", "valid_from", "training_usd", "input_usd", "cached_input_usd"),
+        *("output_usd", "source_url"),
+    )
+    list_filter = ("provider_kind", "base_model")
+    search_fields = ("base_model", "source_url")
+    date_hierarchy = "valid_from"
+    ordering = ("provider_kind", "base_model", "-valid_from")
+    formfield_overrides = HTTPS_ASSUMED
+    save_as = True
+
+
+@admin.register(BaseRetirement)
+class BaseRetirementAdmin(admin.ModelAdmin[BaseRetirement]):
+    list_display = ("base_model", "provider_kind", "retires_on", "source_url")
+    list_filter = ("provider_kind",)
+    search_fields = ("base_model", "source_url")
+    date_hierarchy = "retires_on"
+    ordering = ("provider_kind", "base_model")
+    formfield_overrides = HTTPS_ASSUMED

@@ -9,7 +9,7 @@ from django import forms
 from datasets.models import Dataset
 from finetuning.errors import Refused
 from finetuning.models import Organization, ProviderAccount
-from finetuning.providers.base_models import KNOWN, BaseModel, find_base_model
+from finetuning.offers import Offer, list_offers
 
 # The services' names for what is wrong -> our fields; what is not here concerns the form as a whole.
 FIELDS = {"/baseModel": "base_model", "/provider": "provider", "/validationSplit": "validation_percentage"}
@@ -95,17 +95,22 @@ class JobForm(forms.Form):
     ) -> None:
         """Take what was sent, and for what was not: the dataset's name, the first account and base model."""
         self.accounts = list(organization.provider_accounts.enabled())
-        self.base_models = trainable_base_models(self.accounts, method=dataset.method, today=today)
+        self.offers = _trainable_offers(self._asked_account(sent), method=dataset.method, today=today)
         defaults = {
             "name": dataset.name,
-            "base_model": self.base_models[0].name if self.base_models else "",
+            "base_model": self.offers[0].base_model.name if self.offers else "",
             "provider": self.accounts[0].name if self.accounts else "",
             "validation_percentage": 0,
         }
         super().__init__({**defaults, **sent})
-        # The label is the base model itself, so that the page can show its price.
-        self.fields["base_model"].choices = [(model.name, model) for model in self.base_models]  # type: ignore[attr-defined]
+        # The label is the offer itself, so that the page can show its price.
+        self.fields["base_model"].choices = [(offer.base_model.name, offer) for offer in self.offers]  # type: ignore[attr-defined]
         self.fields["provider"].choices = [(account.name, account.name) for account in self.accounts]  # type: ignore[attr-defined]
+
+    def _asked_account(self, sent: Mapping[str, Any]) -> ProviderAccount | None:
+        """The account whose offers are shown: the chosen one, or else the first."""
+        chosen = [account for account in self.accounts if account.name == sent.get("provider")]
+        return next(iter(chosen or self.accounts), None)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -124,9 +129,10 @@ class JobForm(forms.Form):
         return next(account for account in self.accounts if account.name == self.cleaned_data["provider"])
 
     @property
-    def chosen_base_model(self) -> BaseModel:
+    def chosen_offer(self) -> Offer:
         """The chosen base model. Raises StopIteration when none was validly chosen."""
-        return next(model for model in self.base_models if model.name == self.cleaned_data["base_model"])
+        chosen = self.cleaned_data["base_model"]
+        return next(offer for offer in self.offers if offer.base_model.name == chosen)
 
     def add_refusal(self, refusal: Refused) -> None:
         """Show what a service refused beside the field that it concerns."""
@@ -142,8 +148,9 @@ class JobForm(forms.Form):
         }
 
 
-def trainable_base_models(accounts: list[ProviderAccount], *, method: str, today: date) -> list[BaseModel]:
-    """What the accounts can train by `method` today, the known ones first. Retired ones are left out."""
-    extra = [find_base_model(name, offered=[name]) for account in accounts for name in account.base_models]
-    offered = dict.fromkeys([*(KNOWN if accounts else ()), *(model for model in extra if model)])
-    return [model for model in offered if method in model.methods and not model.is_retired(today)]
+def _trainable_offers(account: ProviderAccount | None, *, method: str, today: date) -> list[Offer]:
+    """What the account can train by `method` today. Retired ones are left out."""
+    if account is None or method not in account.capabilities.methods:
+        return []
+    offers = list_offers(account, day=today)
+    return [offer for offer in offers if method in offer.base_model.methods and not offer.is_retired]

@@ -14,26 +14,27 @@ from django.db.models import Q
 from django.utils import timezone
 
 from datasets.models import Dataset
-from finetuning.errors import Conflict, Invalid, ProviderFailed, TooMany
+from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
-from finetuning.models import Organization, ProviderAccount, User, Workspace
+from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
 from finetuning.providers.base import (
-    CostEstimate,
     OutcomeUnknown,
     Provider,
     ProviderError,
+    ProviderRefused,
     ProviderUnreachable,
+    RemoteJob,
 )
-from finetuning.providers.base_models import BaseModel, find_base_model
 from finetuning.queueing import queue_on_commit
-from jobs import starting, steps, tasks
+from jobs import planning, starting, steps, tasks
+from jobs.evidence import evidence_at, evidence_in
 from jobs.models import IllegalMove, Job, LeaseLost
 from jobs.states import Status
+from models_registry import services as registry
 
 logger = logging.getLogger(__name__)
 
-MIN_EXAMPLES = 10
 MAX_ATTEMPTS = 5
 MAX_BACK_OFF = timedelta(minutes=30)
 # What a step is counted as in the account's limit: a run and a page of its events, or two pages of a list.
@@ -42,36 +43,16 @@ CALLS_PER_STEP = 2
 RUNG_PER_ORGANIZATION = 20
 
 
-class DatasetNotTrainable(Conflict):
-    code = "dataset_not_trainable"
+class JobNotRetryable(Conflict):
+    code = "job_not_retryable"
 
 
-class UnknownBaseModel(Invalid):
-    code = "unknown_base_model"
+class NoModel(Conflict):
+    code = "no_model"
 
 
-class BaseModelRetired(Conflict):
-    code = "base_model_retired"
-
-
-class MethodNotOffered(Invalid):
-    code = "method_not_offered"
-
-
-class TooFewExamples(Invalid):
-    code = "too_few_examples"
-
-
-class NoProviderAccount(Conflict):
-    code = "no_provider_account"
-
-
-class UnknownProvider(Invalid):
-    code = "unknown_provider"
-
-
-class ProviderNotUsable(Conflict):
-    code = "provider_not_usable"
+class CannotPause(Conflict):
+    code = "cannot_pause"
 
 
 class JobAlreadyFinished(Conflict):
@@ -106,50 +87,100 @@ def create_job(
     workspace: Workspace | None = None,
     description: str = "",
     suffix: str = "",
+    retried_from: Job | None = None,
+    metadata: dict[str, str] | None = None,
+    grader: dict[str, Any] | None = None,
 ) -> Job:
     """Accept a job: it starts in a worker at once, or at the next sweep.
 
-    `provider` is an account's name, empty for the default one; `method` empty for the dataset's own.
+    `provider` is an account's name, empty for the default one; `method` empty for the dataset's own;
+    `retried_from` the job whose place the new one takes; `base_model` also a tuned model, by id or name.
     Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
     NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
     """
     hyperparameters = hyperparameters or {}
-    account = find_provider_account(organization, provider)
-    known = _trainable_base_model(account, base_model)
-    chosen_method = _matching_method(dataset, known, method)
-    estimate = estimate_cost(
+    start = planning.find_start(organization, base_model=base_model, provider=provider)
+    chosen_method = planning.matching_method(start.account, dataset, start.offer, method)
+    planning.check_grader(chosen_method, grader=grader or {}, validation_split=validation_split)
+    estimate = planning.estimate_cost(
         dataset,
-        account=account,
-        base_model=base_model,
+        account=start.account,
+        base_model=start.offer.base_model.name,
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
     with transaction.atomic():
         _take_place(organization)
-        # Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
-        lockable = organization.datasets.trainable().select_for_update(no_key=True)
-        if not lockable.filter(pk=dataset.pk).exists():
-            raise _not_trainable(dataset)
+        _keep_dataset(organization, dataset)
         job = organization.jobs.create(
             created_by=by,
             name=name,
             description=description,
             dataset=dataset,
-            provider_account=account,
+            provider_account=start.account,
             workspace=workspace or dataset.workspace,
-            base_model=known.name,
+            base_model=start.offer.base_model.name,
+            parent_model=start.parent,
+            start_model=start.model,
+            metadata=metadata or {},
+            grader=grader or {},
             method=chosen_method,
             hyperparameters=hyperparameters,
             validation_split=validation_split,
             suffix=suffix,
+            retried_from=retried_from,
             seed=secrets.randbelow(2**31) if seed is None else seed,
             total_epochs=estimate.epochs,
+            estimated_tokens=estimate.trained_tokens,
             estimated_cost_usd=estimate.training_usd,
+            estimated_low_usd=estimate.low_usd,
+            estimated_high_usd=estimate.high_usd,
         )
-        job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
-        if organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
-            queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+        _ring(job)
     return job
+
+
+def _keep_dataset(organization: Organization, dataset: Dataset) -> None:
+    """Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
+
+    Raises DatasetNotTrainable.
+    """
+    lockable = organization.datasets.trainable().select_for_update(no_key=True)
+    if not lockable.filter(pk=dataset.pk).exists():
+        raise planning.not_trainable(dataset)
+
+
+def _ring(job: Job) -> None:
+    job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
+    if job.organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
+        queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+
+
+def retry_job(job: Job, *, by: User) -> Job:
+    """A new job with everything that was asked of `job`, linked to it. Raises as `create_job` does.
+
+    Also raises JobNotRetryable unless the job failed or was cancelled.
+    """
+    if job.status not in {Status.FAILED, Status.CANCELLED}:
+        raise JobNotRetryable("Only a job that failed or was cancelled can be retried.")
+    return create_job(
+        job.organization,
+        by=by,
+        name=job.name,
+        description=job.description,
+        dataset=job.dataset,
+        base_model=job.start_model or job.base_model,
+        provider=job.provider_account.name,
+        metadata=job.metadata,
+        grader=job.grader,
+        method=job.method,
+        hyperparameters=job.hyperparameters,
+        validation_split=job.validation_split,
+        suffix=job.suffix,
+        seed=job.seed,
+        workspace=job.workspace,
+        retried_from=job,
+    )
 
 
 def _take_place(organization: Organization) -> None:
@@ -161,102 +192,6 @@ def _take_place(organization: Organization) -> None:
             f"{ceil(allowance.reset_seconds / 60)} min.",
             retry_after=allowance.reset_seconds,
         )
-
-
-def find_provider_account(organization: Organization, name: str) -> ProviderAccount:
-    """The enabled account called `name`, or the default one. Raises NoProviderAccount, UnknownProvider."""
-    accounts = {account.name: account for account in organization.provider_accounts.enabled()}
-    if not accounts:
-        raise NoProviderAccount("No provider is set up for this organization. Ask an admin to add one.")
-    if not name:
-        return next(iter(accounts.values()))
-    if name not in accounts:
-        raise UnknownProvider(
-            f"There is no provider {name!r}. Choose one of: {', '.join(accounts)}.", pointer="/provider"
-        )
-    return accounts[name]
-
-
-def _trainable_base_model(account: ProviderAccount, name: str) -> BaseModel:
-    base_model = find_base_model(name, offered=account.base_models)
-    if base_model is None:
-        raise UnknownBaseModel(
-            f"The base model {name!r} is not known. GET /api/base-models lists what can be trained.",
-            pointer="/baseModel",
-        )
-    if base_model.is_retired(timezone.now().date()):
-        raise BaseModelRetired(
-            f"{base_model.name} was retired on {base_model.retires_on}. Choose a newer base model.",
-            pointer="/baseModel",
-        )
-    return base_model
-
-
-def _matching_method(dataset: Dataset, base_model: BaseModel, method: str) -> str:
-    if method and method != dataset.method:
-        raise MethodNotOffered(
-            f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
-            pointer="/method",
-        )
-    if dataset.method not in base_model.methods:
-        raise MethodNotOffered(
-            f"{base_model.name} cannot be trained by {dataset.method!r}.", pointer="/baseModel"
-        )
-    return dataset.method
-
-
-def _not_trainable(dataset: Dataset) -> DatasetNotTrainable:
-    reasons = {
-        Dataset.Status.PROCESSING: "It is still being read. Wait until it is valid.",
-        Dataset.Status.INVALID: "It has errors. Open it to see on which lines.",
-        Dataset.Status.VALID: "It was deleted.",
-    }
-    reason = reasons[Dataset.Status(dataset.status)]
-    return DatasetNotTrainable(
-        f"The dataset {dataset.name!r} cannot be trained on. {reason}", pointer="/datasetId"
-    )
-
-
-def estimate_cost(
-    dataset: Dataset,
-    *,
-    account: ProviderAccount,
-    base_model: str,
-    epochs: int | None = None,
-    validation_split: float = 0,
-) -> CostEstimate:
-    """What training on the dataset will cost, from its counted tokens.
-
-    `training_usd` is None where no price is known. Raises DatasetNotTrainable, UnknownBaseModel,
-    BaseModelRetired, ProviderNotUsable for an account without a usable address or key, or TooFewExamples
-    when the split leaves fewer than 10 examples to train on.
-    """
-    if not dataset.is_trainable:
-        raise _not_trainable(dataset)
-    known = _trainable_base_model(account, base_model)
-    held_back = round(dataset.total_examples * validation_split)
-    examples = dataset.total_examples - held_back
-    if examples < MIN_EXAMPLES:
-        raise TooFewExamples(
-            f"Only {examples} examples are left for training; at least {MIN_EXAMPLES} are needed.",
-            pointer="/validationSplit",
-        )
-    tokens = dataset.billable_tokens(known.max_example_tokens)
-    validation_tokens = round(tokens * held_back / dataset.total_examples)
-    return _usable_provider(account).estimate_cost(
-        base_model=base_model,
-        examples=examples,
-        tokens=tokens - validation_tokens,
-        validation_tokens=validation_tokens,
-        epochs=epochs,
-    )
-
-
-def _usable_provider(account: ProviderAccount) -> Provider:
-    try:
-        return get_provider(account)
-    except ProviderError as error:
-        raise ProviderNotUsable(error.message, pointer="/provider") from error
 
 
 def advance_job(job: Job) -> None:
@@ -349,7 +284,8 @@ def _back_off(failures: int) -> timedelta:
 
 def _record_provider_error(job: Job, error: ProviderError) -> None:
     if error.permanent:
-        _fail(job, code=error.code, message=error.message)
+        evidence = evidence_at(job, error.positions) or evidence_in(job, error.message, code=error.code)
+        _fail(job, code=error.code, message=error.message, error_evidence=evidence)
         return
     now = timezone.now()
     wait = _back_off(job.retries)
@@ -360,12 +296,11 @@ def _record_provider_error(job: Job, error: ProviderError) -> None:
     job.release(next_check_at=now + wait, attempts=0, retries=job.retries + 1)
 
 
-def _fail(job: Job, *, code: str, message: str) -> None:
+def _fail(job: Job, *, code: str, message: str, **columns: Any) -> None:
     now = timezone.now()
+    columns |= {"error_code": code, "error_message": message}
     try:
-        job.move_to(
-            Status.FAILED, message=message, now=now, completed_at=now, error_code=code, error_message=message
-        )
+        job.move_to(Status.FAILED, message=message, now=now, completed_at=now, **columns)
     except IllegalMove:
         logger.info("job %s ended before it could be failed with %s", job.pk, code)
 
@@ -395,6 +330,45 @@ def _ask_for_cancellation(job: Job, *, by: User, now: datetime) -> None:
         raise JobAlreadyFinished(f"The job has already ended: {job.status}.")
     job.events.create(event_type="status", message=f"{by.display_name} asked to cancel.", created_at=now)
     queue_on_commit(tasks.advance_job, job_id=str(job.pk))
+
+
+def use_checkpoint(job: Job, *, model_id: str) -> Job:
+    """Let the job's model answer by the checkpoint with this id at the provider.
+
+    Raises NoModel, UnknownCheckpoint or ModelNotActive.
+    """
+    model = job.organization.fine_tuned_models.filter(job=job).first()
+    if model is None:
+        raise NoModel("The job has no model, or it was deleted.")
+    registry.use_checkpoint(model, provider_model_id=model_id)
+    job.refresh_from_db()
+    return job
+
+
+def pause_job(job: Job) -> Job:
+    """Ask the provider to let the run wait. Raises CannotPause, ProviderDidNotAnswer."""
+    return _ask_provider(job, lambda provider, remote_id: provider.pause_job(remote_id))
+
+
+def resume_job(job: Job) -> Job:
+    """Ask the provider to let a paused run go on. Raises CannotPause, ProviderDidNotAnswer."""
+    return _ask_provider(job, lambda provider, remote_id: provider.resume_job(remote_id))
+
+
+def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Job:
+    """Send `request` for a run, then look how it stands."""
+    if not job.provider_account.capabilities.pauses:
+        raise CannotPause("Providers of this kind do not pause runs. Cancel the job, or let it go on.")
+    if job.status != Status.RUNNING or job.provider_job_id is None:
+        raise CannotPause(f"Only a job that is being trained can be paused; this one is {job.status}.")
+    try:
+        starting.own_installation()
+        request(get_provider(job.provider_account), job.provider_job_id)
+    except ProviderRefused as refusal:
+        raise CannotPause(f"The provider says: {refusal.message}") from refusal
+    except ProviderError as error:
+        raise ProviderDidNotAnswer(error.message) from error
+    return sync_job(job)
 
 
 def sync_job(job: Job) -> Job:

@@ -87,13 +87,25 @@ def _upload_files(job: Job, provider: Provider) -> None:
     _check_with_provider(job, provider)
     with tempfile.TemporaryDirectory() as folder:
         files = write_training_files(
-            job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder)
+            job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder), method=job.method
         )
+        _tell_split(job, len(files.held_back))
         validation_id = ""
         if files.validation:
             validation_id = _upload(job, provider, files.validation)
         training_id = _upload(job, provider, files.training)
     job.record(now=timezone.now(), training_file_id=training_id, validation_file_id=validation_id)
+
+
+def _tell_split(job: Job, held_back: int) -> None:
+    """Say once how many examples are held back, where fewer can be than were asked for."""
+    asked = round(job.dataset.total_examples * job.validation_split)
+    if held_back < asked:
+        message = (
+            f"{held_back} of the {asked} examples that were asked for are held back for validation: more "
+            "would have split conversations, or examples that say nearly the same."
+        )
+        _tell_once(job, "split", message, event_type="status", level="info")
 
 
 def _check_with_provider(job: Job, provider: Provider) -> None:
@@ -106,7 +118,11 @@ def _check_with_provider(job: Job, provider: Provider) -> None:
     problems = provider.validate_dataset(map(row_of, examples), method=job.method)
     if shown := list(islice(problems, SHOWN_PROBLEMS)):
         words = "; ".join(f"example {problem.position + 1}: {problem.message}" for problem in shown)
-        raise ProviderRefused(f"The provider does not take this data: {words}", code="invalid_training_file")
+        raise ProviderRefused(
+            f"The provider does not take this data: {words}",
+            code=shown[0].code,
+            positions=[problem.position for problem in shown],
+        )
 
 
 def _upload(job: Job, provider: Provider, path: Path) -> str:
@@ -153,13 +169,15 @@ def _run_of(job: Job, installation: Installation) -> TrainingRun:
         organization=str(job.organization_id),
         installation=str(installation),
         attempt=job.create_attempts,
-        base_model=job.base_model,
+        base_model=job.start_model or job.base_model,
         training_file=job.training_file_id,
         validation_file=job.validation_file_id or None,
         method=job.method,
         hyperparameters=job.hyperparameters,
         suffix=job.suffix or None,
         seed=job.seed,
+        metadata=job.metadata,
+        grader=job.grader,
     )
 
 
@@ -210,7 +228,7 @@ def _is_own(job: Job, remote: RemoteJob, installation: Installation) -> bool:
         and remote.organization in {None, str(job.organization_id)}
         and remote.installation in {None, str(installation)}
         and remote.training_file == job.training_file_id
-        and _is_same_model(remote.base_model, job.base_model)
+        and _is_same_model(remote.base_model, job.start_model or job.base_model)
     )
 
 
@@ -247,8 +265,10 @@ def ask_to_cancel(provider: Provider, remote_id: str) -> RemoteJob:
         return provider.get_job(remote_id)
 
 
-def _tell_once(job: Job, key: str, message: str) -> None:
+def _tell_once(
+    job: Job, key: str, message: str, *, event_type: str = "duplicate", level: str = "error"
+) -> None:
     event = JobEvent(
-        job=job, event_type="duplicate", level="error", message=message, provider_event_id=key[:200]
+        job=job, event_type=event_type, level=level, message=message, provider_event_id=key[:200]
     )
     JobEvent.objects.bulk_create([event], ignore_conflicts=True)

@@ -20,6 +20,8 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+# Words of a provider for a run that waits for whoever paused it; our status stays `running` meanwhile.
+PAUSED = frozenset({"pausing", "paused"})
 TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 ACTIVE = frozenset(Status) - TERMINAL
 

@@ -3,7 +3,9 @@
 The caller holds the lease. Nothing here is inside a transaction while the provider is asked.
 """
 
+import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import takewhile
@@ -12,19 +14,23 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from finetuning.offers import Offer, find_offer
 from finetuning.providers.base import (
     Provider,
+    ProviderError,
     ProviderRefused,
     ProviderUnreachable,
     RemoteEvent,
     RemoteJob,
     RemoteStatus,
 )
-from finetuning.providers.base_models import find_base_model
 from jobs import starting
+from jobs.evidence import evidence_in
 from jobs.models import Job, JobEvent
-from jobs.states import Status
+from jobs.states import PAUSED, Status
 from models_registry import services as registry
+
+logger = logging.getLogger(__name__)
 
 POLLS_REFUSED_BEFORE_FAILURE = 10
 
@@ -67,7 +73,7 @@ def record_answer(job: Job, provider: Provider, remote: RemoteJob) -> None:
         estimated_finish_at=remote.estimated_finish_at or job.estimated_finish_at,
         total_epochs=remote.total_epochs or job.total_epochs,
     )
-    _record_status(job, remote, now=now)
+    _record_status(job, provider, remote, now=now)
 
 
 def _new_events(job: Job, newest_first: Iterator[RemoteEvent]) -> list[RemoteEvent]:
@@ -92,10 +98,12 @@ def _record_events(job: Job, events: list[RemoteEvent]) -> None:
     JobEvent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
 
 
-def _record_status(job: Job, remote: RemoteJob, *, now: datetime) -> None:
+def _record_status(job: Job, provider: Provider, remote: RemoteJob, *, now: datetime) -> None:
     if remote.vendor_status != job.vendor_status:
         job.record(now=now, vendor_status=remote.vendor_status)
-        if remote.status is None:
+        if remote.vendor_status in PAUSED:
+            job.events.create(event_type="status", message="Paused at the provider.", created_at=now)
+        elif remote.status is None:
             message = f"The provider says {remote.vendor_status!r}, a word not known here. The job goes on."
             job.events.create(event_type="status", level="warning", message=message, created_at=now)
     if remote.status is RemoteStatus.RUNNING and job.status == Status.QUEUED:
@@ -103,7 +111,7 @@ def _record_status(job: Job, remote: RemoteJob, *, now: datetime) -> None:
     if job.status == Status.RUNNING:
         _record_progress(job, now=now)
     if remote.status is RemoteStatus.SUCCEEDED and remote.model_id:
-        _succeed(job, remote, now=now)
+        _succeed(job, remote, now=now, checkpoints=_checkpoints(job, provider))
     elif remote.status is RemoteStatus.FAILED:
         job.move_to(
             Status.FAILED,
@@ -112,6 +120,7 @@ def _record_status(job: Job, remote: RemoteJob, *, now: datetime) -> None:
             completed_at=now,
             error_code=remote.error_code,
             error_message=remote.error_message,
+            error_evidence=evidence_in(job, remote.error_message, code=remote.error_code),
         )
     elif remote.status is RemoteStatus.CANCELLED:
         job.move_to(Status.CANCELLED, message="Cancelled at the provider.", now=now, cancelled_at=now)
@@ -140,11 +149,22 @@ def _record_progress(job: Job, *, now: datetime) -> None:
     )
 
 
-def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
+def _checkpoints(job: Job, provider: Provider) -> list[dict[str, Any]]:
+    """What the provider kept on the way; nothing where it does not tell, which is no reason to wait."""
+    if not job.provider_account.capabilities.checkpoints:
+        return []
+    try:
+        return [asdict(checkpoint) for checkpoint in provider.list_checkpoints(job.provider_job_id or "")]
+    except ProviderError as error:
+        logger.warning("job %s: its checkpoints are not known: %s", job.pk, error.message)
+        return []
+
+
+def _succeed(job: Job, remote: RemoteJob, *, now: datetime, checkpoints: list[dict[str, Any]]) -> None:
     """End the job and register its model, both or neither."""
     measured = last_measurement(job)
-    base_model = find_base_model(job.base_model)
-    retires_on = base_model.retires_on if base_model else None
+    started_on = (job.started_at or now).date()
+    offer = find_offer(job.provider_account, job.base_model, day=started_on)
     with transaction.atomic():
         job.move_to(
             Status.SUCCEEDED,
@@ -155,14 +175,15 @@ def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
             progress_percentage=100,
             current_epoch=job.total_epochs,
             trained_tokens=remote.trained_tokens,
-            actual_cost_usd=_actual_cost_usd(job, remote.trained_tokens),
+            checkpoints=checkpoints,
+            actual_cost_usd=_actual_cost_usd(offer, remote.trained_tokens),
             training_loss=measured.get("train_loss"),
             validation_loss=measured.get("full_valid_loss", measured.get("valid_loss")),
         )
         registry.register_model(
             job=job,
             provider_model_id=remote.model_id or "",
-            retires_on=retires_on,
+            retires_on=offer.retires_on if offer else None,
             final_loss=measured.get("train_loss"),
             training_accuracy=measured.get("train_mean_token_accuracy"),
             validation_accuracy=measured.get(
@@ -171,9 +192,9 @@ def _succeed(job: Job, remote: RemoteJob, *, now: datetime) -> None:
         )
 
 
-def _actual_cost_usd(job: Job, trained_tokens: int | None) -> Decimal | None:
-    base_model = find_base_model(job.base_model)
-    if base_model is None or base_model.training_usd is None or trained_tokens is None:
+def _actual_cost_usd(offer: Offer | None, trained_tokens: int | None) -> Decimal | None:
+    """What the trained tokens cost at the price of the day on which training began; None: not known."""
+    price = offer.training_price if offer else None
+    if price is None or trained_tokens is None:
         return None
-    cost = base_model.training_usd * trained_tokens / 1_000_000
-    return cost.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -6,6 +6,7 @@ app_name = "jobs"
 urlpatterns = [
     path("", views.list_jobs, name="list"),
     path("rows", views.list_jobs, {"template": "jobs/_list.html"}, name="rows"),
+    path("costs", views.list_costs, name="costs"),
     path("new", views.new_job, name="new"),
     path("new/estimate", views.estimate_job, name="estimate"),
     path("<uuid:job_id>", views.show_job, name="detail"),
@@ -14,4 +15,8 @@ urlpatterns = [
     path("<uuid:job_id>/events", views.list_events, name="events"),
     path("<uuid:job_id>/log", views.list_events, {"template": "jobs/_log.html"}, name="log"),
     path("<uuid:job_id>/cancel", views.cancel_job, name="cancel"),
+    path("<uuid:job_id>/retry", views.retry_job, name="retry"),
+    path("<uuid:job_id>/pause", views.steer_job, {"wish": "pause"}, name="pause"),
+    path("<uuid:job_id>/resume", views.steer_job, {"wish": "resume"}, name="resume"),
+    path("<uuid:job_id>/checkpoint", views.steer_job, {"wish": "checkpoint"}, name="checkpoint"),
 ]

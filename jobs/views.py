@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets.models import Dataset
 from finetuning.errors import Refused
+from finetuning.models import Role
 from finetuning.pages import page_of
 from finetuning.providers.base import CostEstimate
 from finetuning.tenancy import OrganizationRequest, members_only
-from jobs import services
-from jobs.advice import advice
+from jobs import planning, services
 from jobs.forms import DatasetForm, JobForm
 from jobs.loss_curve import read_points, thin_out
 from jobs.models import Job, JobQuerySet
@@ -30,8 +29,8 @@ from jobs.timeline import timeline
 
 ROWS_PER_PAGE = 20
 EVENTS_PER_PAGE = 100
+SHOWN_RETRIES = 5
 TABLE_ROWS = 50
-RETIRES_SOON = timedelta(days=90)
 STEP_NUMBER = re.compile(r"[0-9]{1,15}")
 TABS = {
     "": ("All", "total_jobs"),
@@ -59,6 +58,27 @@ def list_jobs(request: OrganizationRequest, template: str = "jobs/list.html") ->
         "tabs": [(value, label, totals[column]) for value, (label, column) in TABS.items()],
     }
     return render(request, template, context)
+
+
+@require_safe
+@members_only
+def list_costs(request: OrganizationRequest) -> HttpResponse:
+    """What each job that succeeded was estimated at and what it cost, and how near the estimates come."""
+    jobs = request.organization.jobs
+    succeeded = jobs.with_related().filter(status=Status.SUCCEEDED).order_by("-created_at", "-id")
+    totals = jobs.totals()
+    count = totals["succeeded_jobs"]
+    page = page_of(succeeded, request.GET.get("page"), per_page=ROWS_PER_PAGE, count=count)
+    history = jobs.estimate_history()
+    error = history["median_error"]
+    context = {
+        "page_obj": page,
+        "jobs": list(page),
+        "history": history,
+        "median_percent": None if error is None else 100 * error,
+        "spent_usd": totals["spent_usd"],
+    }
+    return render(request, "jobs/costs.html", context)
 
 
 def _in_tab(jobs: JobQuerySet, tab: str) -> JobQuerySet:
@@ -108,7 +128,7 @@ def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResp
 def _configure(
     request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
 ) -> HttpResponse:
-    context = {"form": form, "dataset": dataset, "estimate": estimate, "retires_soon": _retires_soon()}
+    context = {"form": form, "dataset": dataset, "estimate": estimate}
     return render(request, "jobs/new_model.html", context, status=422 if form.errors else 200)
 
 
@@ -119,9 +139,8 @@ def _review(
         "form": form,
         "dataset": dataset,
         "estimate": estimate,
-        "base_model": form.chosen_base_model,
+        "offer": form.chosen_offer,
         "account": form.account,
-        "retires_soon": _retires_soon(),
         "curl": _curl(request.build_absolute_uri("/api/fine-tuning/jobs"), form, dataset),
     }
     return render(request, "jobs/new_review.html", context)
@@ -139,11 +158,6 @@ def _launch(
         return _configure(request, form, dataset, estimate)
     messages.success(request, f"{job.name} was accepted. You can close this page; the training goes on.")
     return redirect("jobs:detail", job.pk)
-
-
-def _retires_soon() -> date:
-    """Base models whose last day is not after this one are shown with a warning."""
-    return timezone.now().date() + RETIRES_SOON
 
 
 @require_safe
@@ -164,7 +178,7 @@ def _estimate(form: JobForm, dataset: Dataset) -> CostEstimate | None:
     if {"base_model", "provider", "n_epochs", "validation_percentage"} & form.errors.keys():
         return None
     try:
-        return services.estimate_cost(
+        return planning.estimate_cost(
             dataset,
             account=form.account,
             base_model=form.cleaned_data["base_model"],
@@ -268,6 +282,40 @@ def cancel_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
     return redirect("jobs:detail", job.pk)
 
 
+@require_http_methods(["POST"])
+@members_only
+def steer_job(request: OrganizationRequest, job_id: UUID, wish: str) -> HttpResponse:
+    """Pause a run, let it go on, or let the job's model answer by another checkpoint."""
+    job = _job(request, job_id)
+    try:
+        if wish == "checkpoint":
+            services.use_checkpoint(job, model_id=request.POST.get("model_id", ""))
+            messages.success(request, "The model answers by this checkpoint from now on.")
+        elif wish == "pause":
+            services.pause_job(job)
+            messages.success(request, "The provider lets the run wait.")
+        else:
+            services.resume_job(job)
+            messages.success(request, "The run goes on.")
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+    return redirect("jobs:detail", job.pk)
+
+
+@require_http_methods(["POST"])
+@members_only
+def retry_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
+    """Start a linked job with the same settings."""
+    job = _job(request, job_id)
+    try:
+        again = services.retry_job(job, by=request.user)
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+        return redirect("jobs:detail", job.pk)
+    messages.success(request, f"{again.name} was accepted once more.")
+    return redirect("jobs:detail", again.pk)
+
+
 def _cancel_words(job: Job) -> str:
     if job.is_finished:
         return "The job is cancelled. Nothing was started at the provider."
@@ -281,6 +329,7 @@ def _job(request: OrganizationRequest, job_id: UUID) -> Job:
 
 def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
     """What the progress fragment shows."""
+    is_over = job.status in {Status.FAILED, Status.CANCELLED}
     reached = job.events.filter(event_type="status", metadata__has_key="status").order_by("created_at", "id")
     passing_error = job.events.filter(event_type="error").newest_first() if job.retries else None
     return {
@@ -288,8 +337,10 @@ def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
         "steps": timeline(Status(job.status), dict(reached.values_list("metadata__status", "created_at"))),
         # Not through the job: that would also find a deleted model.
         "model": request.organization.fine_tuned_models.filter(job=job).first(),
+        "waits_unusually_long": job.waits_unusually_long,
+        "is_retryable": is_over and request.membership.role != Role.VIEWER and not job.dataset.deleted_at,
+        "retries": list(job.retries_of.order_by("created_at")[:SHOWN_RETRIES]) if is_over else [],
         "passing_error": passing_error.first() if passing_error is not None else None,
-        "advice": advice(job.error_code),
     }
 
 

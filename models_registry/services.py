@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from finetuning.errors import Conflict, ProviderFailed
+from finetuning.errors import Conflict, Invalid, ProviderFailed
 from finetuning.models import User
 from finetuning.providers import get_provider
 from finetuning.providers.base import Completion, ProviderError
@@ -24,6 +24,10 @@ class ModelDeployed(Conflict):
 
 class ModelNotDeployed(Conflict):
     code = "model_not_deployed"
+
+
+class UnknownCheckpoint(Invalid):
+    code = "unknown_checkpoint"
 
 
 class ModelDidNotAnswer(ProviderFailed):
@@ -47,6 +51,8 @@ def register_model(
             "name": job.name,
             "description": job.description,
             "base_model": job.base_model,
+            "parent_model": job.parent_model,
+            "version": job.parent_model.version + 1 if job.parent_model else 1,
             "provider_model_id": provider_model_id,
             "retires_at": datetime.combine(retires_on, time(), UTC) if retires_on else None,
             **results,
@@ -72,6 +78,19 @@ def update_model(model: FineTunedModel, *, now: datetime | None = None, **column
     if model.deployed:
         raise ModelDeployed("The model is deployed. Undeploy it first.", pointer="/status")
     raise ModelNotActive("An archived model keeps its status.", pointer="/status")
+
+
+def use_checkpoint(model: FineTunedModel, *, provider_model_id: str) -> FineTunedModel:
+    """Let the model answer by a checkpoint of its job, the last of which it began with.
+
+    Wherever it is deployed, the next answer is the checkpoint's. Raises UnknownCheckpoint, ModelNotActive.
+    """
+    kept = {checkpoint["model_id"] for checkpoint in model.job.checkpoints}
+    if provider_model_id not in kept:
+        raise UnknownCheckpoint("The model's job kept no such checkpoint.", pointer="/checkpoint")
+    if not model.answer_by(provider_model_id, now=timezone.now()):
+        raise ModelNotActive("An archived model is not called any more.")
+    return model
 
 
 @transaction.atomic

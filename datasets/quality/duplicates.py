@@ -7,8 +7,9 @@ band are compared.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ MIN_SHINGLES = 5
 SEED = 42
 
 _SHINGLE_BYTES = 16
+_TEXTS_AT_ONCE = 500
 _SPACE = 0x20
 # UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
 _WIDE_CHARACTER = 0xE0
@@ -73,6 +75,20 @@ def signatures(texts: Sequence[bytes]) -> bytes:
     rows = np.array(matrix.to_rows(), dtype=np.uint32).astype(np.uint8)
     rows[np.diff(offsets) < MIN_SHINGLES] = 0
     return rows.tobytes()
+
+
+def prints_of(texts: Iterable[bytes], *, lines: Array64) -> Prints:
+    """The fingerprints of `texts`, one for each of `lines`; not all texts are kept at once."""
+    digests, signed = bytearray(), bytearray()
+    remaining = iter(texts)
+    while batch := [normalized(text) for text in islice(remaining, _TEXTS_AT_ONCE)]:
+        digests += b"".join(map(digest, batch))
+        signed += signatures(batch)
+    return Prints(
+        lines=lines,
+        digests=np.frombuffer(bytes(digests), dtype=np.uint64),
+        signatures=np.frombuffer(bytes(signed), dtype=np.uint8).reshape(-1, SIGNATURE_BYTES),
+    )
 
 
 def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:

@@ -1,7 +1,6 @@
 """What can be trained, and at what price."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
@@ -12,9 +11,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from finetuning.api.serializers import Serializer
-from finetuning.models import Organization, ProviderAccount
-from finetuning.providers.base_models import KNOWN, PRICES_AS_OF, BaseModel, find_base_model
+from finetuning.models import Organization
+from finetuning.offers import Offer, list_offers
 
+OFFER: dict[str, Any] = {
+    "provider": "sandbox",
+    "prices": {"trainingUsd": 5.0, "inputUsd": 0.8, "cachedInputUsd": 0.2, "outputUsd": 3.2},
+    "pricesAsOf": "2025-12-01",
+    "priceSource": "https://platform.openai.com/docs/pricing",
+    "retiresOn": "2027-01-14",
+    "retired": False,
+    "retiresSoon": True,
+}
 EXAMPLE = {
     "data": [
         {
@@ -23,24 +31,40 @@ EXAMPLE = {
             "providers": ["sandbox"],
             "methods": ["supervised", "dpo"],
             "maxExampleTokens": 65536,
-            "prices": {"trainingUsd": 5.0, "inputUsd": 0.8, "outputUsd": 3.2},
+            "prices": OFFER["prices"],
             "retiresOn": "2027-01-14",
             "retired": False,
+            "offers": [OFFER],
         }
     ],
-    "pricesAsOf": PRICES_AS_OF,
+    "pricesAsOf": "2025-12-01",
 }
 
 
 class PricesSerializer(Serializer):
-    """US dollars per million tokens; null where no price is published."""
+    """US dollars per million tokens; null where no price is known."""
 
-    training_usd = serializers.DecimalField(max_digits=10, decimal_places=2, allow_null=True)
-    input_usd = serializers.DecimalField(max_digits=10, decimal_places=2, allow_null=True)
-    output_usd = serializers.DecimalField(max_digits=10, decimal_places=2, allow_null=True)
+    training_usd = serializers.DecimalField(max_digits=12, decimal_places=4, allow_null=True)
+    input_usd = serializers.DecimalField(max_digits=12, decimal_places=4, allow_null=True)
+    cached_input_usd = serializers.DecimalField(max_digits=12, decimal_places=4, allow_null=True)
+    output_usd = serializers.DecimalField(max_digits=12, decimal_places=4, allow_null=True)
+
+
+class OfferSerializer(Serializer):
+    """A base model as one provider account offers it. `retiresSoon`: within 90 days, or already."""
+
+    provider = serializers.CharField()
+    prices = PricesSerializer()
+    prices_as_of = serializers.DateField(allow_null=True)
+    price_source = serializers.URLField(allow_null=True)
+    retires_on = serializers.DateField(allow_null=True)
+    retired = serializers.BooleanField()
+    retires_soon = serializers.BooleanField()
 
 
 class BaseModelSerializer(Serializer):
+    """`prices`, `retiresOn` and `retired` are those of the first offer: the default account's, if any."""
+
     name = serializers.CharField()
     aliases = serializers.ListField(child=serializers.CharField())
     providers = serializers.ListField(child=serializers.CharField())
@@ -49,11 +73,14 @@ class BaseModelSerializer(Serializer):
     prices = PricesSerializer()
     retires_on = serializers.DateField(allow_null=True)
     retired = serializers.BooleanField()
+    offers = OfferSerializer(many=True)
 
 
 class BaseModelListSerializer(Serializer):
+    """`pricesAsOf` is the day of the newest price."""
+
     data = BaseModelSerializer(many=True)
-    prices_as_of = serializers.DateField()
+    prices_as_of = serializers.DateField(allow_null=True)
 
 
 class BaseModelsView(APIView):
@@ -64,34 +91,45 @@ class BaseModelsView(APIView):
         examples=[OpenApiExample("Base models", value=EXAMPLE, response_only=True)],
     )
     def get(self, request: Request) -> Response:
-        """Base models that the organization's provider accounts train, and until when."""
+        """Base models that the organization's provider accounts train, at what price, and until when."""
         organization: Organization = request._request.organization  # type: ignore[attr-defined]
-        answer = {"data": list(_offered(organization)), "prices_as_of": PRICES_AS_OF}
+        today = timezone.now().date()
+        offers = {
+            account.name: list_offers(account, day=today)
+            for account in organization.provider_accounts.enabled()
+        }
+        days = [offer.price.valid_from for listed in offers.values() for offer in listed if offer.price]
+        answer = {"data": list(_by_base_model(offers)), "prices_as_of": max(days, default=None)}
         return Response(BaseModelListSerializer(answer).data)
 
 
-def _offered(organization: Organization) -> Iterator[dict[str, Any]]:
-    """Known base models with every enabled account, then what single accounts offer besides."""
-    accounts = list(organization.provider_accounts.enabled())
-    names = [account.name for account in accounts]
-    if accounts:
-        yield from (_described(model, providers=names) for model in KNOWN)
-    for name in dict.fromkeys(name for account in accounts for name in account.base_models):
-        yield from _described_extra(name, accounts)
+def _by_base_model(offers: dict[str, list[Offer]]) -> Iterator[dict[str, Any]]:
+    """Each base model once, the known ones first, with the offers of all accounts."""
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for account, listed in offers.items():
+        for offer in listed:
+            found.setdefault(offer.base_model, []).append(_described(offer, account))
+    for model, described in found.items():
+        yield {
+            "name": model.name,
+            "aliases": model.aliases,
+            "methods": model.methods,
+            "max_example_tokens": model.max_example_tokens,
+            "providers": [offer["provider"] for offer in described],
+            "offers": described,
+            **{name: described[0][name] for name in ("prices", "retires_on", "retired")},
+        }
 
 
-def _described_extra(name: str, accounts: list[ProviderAccount]) -> Iterator[dict[str, Any]]:
-    offering = [account.name for account in accounts if name in account.base_models]
-    model = find_base_model(name, offered=[name])
-    if model is not None and model not in KNOWN:
-        yield _described(model, providers=offering)
-
-
-def _described(model: BaseModel, *, providers: list[str]) -> dict[str, Any]:
-    columns = asdict(model)
+def _described(offer: Offer, account: str) -> dict[str, Any]:
+    price = offer.price
+    names = ("training_usd", "input_usd", "cached_input_usd", "output_usd")
     return {
-        **columns,
-        "prices": columns,
-        "providers": providers,
-        "retired": model.is_retired(timezone.now().date()),
+        "provider": account,
+        "prices": {name: getattr(price, name, None) for name in names},
+        "prices_as_of": price.valid_from if price else None,
+        "price_source": price.source_url if price else None,
+        "retires_on": offer.retires_on,
+        "retired": offer.is_retired,
+        "retires_soon": offer.retires_soon,
     }

@@ -29,6 +29,12 @@ ACCOUNT = {
     "kind": "compatible",
     **SAVED,
     "apiKeyLastFour": "4x9Q",
+    "capabilities": {
+        "methods": ["supervised", "dpo"],
+        "pauses": False,
+        "checkpoints": True,
+        "takesJobsUntil": None,
+    },
     "health": "healthy",
     "lastCheckedAt": UPDATED_AT,
     "lastError": "",
@@ -61,6 +67,15 @@ class CreateProviderAccountSerializer(UpdateProviderAccountSerializer):
     kind = serializers.ChoiceField(choices=ProviderAccount.Kind.choices)
 
 
+class CapabilitiesSerializer(Serializer):
+    """What providers of this kind can do. `takesJobsUntil`: the first day on which it takes no new job."""
+
+    methods = serializers.ListField(child=serializers.CharField())
+    pauses = serializers.BooleanField()
+    checkpoints = serializers.BooleanField()
+    takes_jobs_until = serializers.DateField(allow_null=True)
+
+
 @example(ACCOUNT)
 class ProviderAccountSerializer(ModelSerializer):
     """Of the key, only the last four characters are ever shown."""
@@ -71,12 +86,13 @@ class ProviderAccountSerializer(ModelSerializer):
     default = serializers.BooleanField(source="is_default")
     enabled = serializers.BooleanField(source="is_enabled")
     health = serializers.ChoiceField(choices=HEALTH)
+    capabilities = CapabilitiesSerializer()
 
     class Meta:
         model = ProviderAccount
         fields = (
             *("id", "name", "kind", "base_url", "api_key_last_four", "base_models", "default", "enabled"),
-            *("health", "last_checked_at", "last_error", "created_at", "updated_at"),
+            *("capabilities", "health", "last_checked_at", "last_error", "created_at", "updated_at"),
         )
         read_only_fields = fields
 

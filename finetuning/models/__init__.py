@@ -7,6 +7,7 @@ from finetuning.models.idempotency import IdempotentAnswer, IdempotentAnswerQuer
 from finetuning.models.installation import Installation
 from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
+from finetuning.models.prices import BasePrice, BaseRetirement, announced_retirements, price_list
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet, ProviderNotice
 from finetuning.models.sign_in import SignInCounter, SignInCounterQuerySet
 from finetuning.models.stats import StatChange, StatChangeQuerySet
@@ -20,6 +21,8 @@ from finetuning.models.webhooks import (
 )
 
 __all__ = [
+    "BasePrice",
+    "BaseRetirement",
     "IdempotentAnswer",
     "IdempotentAnswerQuerySet",
     "Installation",
@@ -45,4 +48,6 @@ __all__ = [
     "WebhookEndpoint",
     "WebhookEndpointQuerySet",
     "Workspace",
+    "announced_retirements",
+    "price_list",
 ]

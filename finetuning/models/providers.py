@@ -1,7 +1,7 @@
 """Access to the services that train."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 
 from finetuning import sealing
+from finetuning.capabilities import CAPABILITIES, Capabilities
 from finetuning.ids import uuid7
 from finetuning.models.organizations import Organization
 
@@ -37,6 +38,8 @@ class ProviderAccount(models.Model):
     class Kind(models.TextChoices):
         SANDBOX = "sandbox", "Sandbox (trains nothing)"
         OPENAI = "openai", "OpenAI"
+        AZURE = "azure", "Azure AI Foundry"
+        NEBIUS = "nebius", "Nebius Token Factory"
         COMPATIBLE = "compatible", "OpenAI-compatible"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -55,6 +58,11 @@ class ProviderAccount(models.Model):
         default=list,
         blank=True,
         help_text='Base models that it offers besides the known ones, as a list: ["Qwen/Qwen3-32B"].',
+    )
+    listed_models = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="What the last check found offered: model -> announced last day, or null.",
     )
     is_default = models.BooleanField(default=False, help_text="Used when a job names no provider.")
     is_enabled = models.BooleanField(default=True, help_text="Off: takes no new jobs.")
@@ -97,6 +105,16 @@ class ProviderAccount(models.Model):
         return "failing" if self.last_error else "healthy"
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What providers of its kind can do."""
+        return CAPABILITIES[self.kind]
+
+    @property
+    def needs_address(self) -> bool:
+        """Whether only the customer knows where it is."""
+        return self.kind in {self.Kind.AZURE, self.Kind.COMPATIBLE}
+
+    @property
     def is_sandbox(self) -> bool:
         return self.kind == self.Kind.SANDBOX
 
@@ -118,16 +136,30 @@ class ProviderAccount(models.Model):
         self.sealed_api_key = sealing.seal(api_key, place=self.api_key_place)
         self.api_key_last_four = api_key[-4:]
 
-    def record_check(self, *, now: datetime, error: str) -> None:
-        """Keep how the last check went; `error` is empty when the provider answered and took the key.
-
-        A check that went well ends a pause.
-        """
-        columns: dict[str, Any] = {"last_checked_at": now, "last_error": error}
-        if not error:
-            columns |= {"failures": 0, "paused_until": None}
+    def record_check(self, *, now: datetime, models: Mapping[str, date | None]) -> None:
+        """Keep what a check that went well has found: the models and their last days. It ends a pause."""
+        listed = {name: day and day.isoformat() for name, day in models.items()}
+        columns: dict[str, Any] = {"last_checked_at": now, "last_error": "", "listed_models": listed}
+        columns |= {"failures": 0, "paused_until": None}
         ProviderAccount.objects.filter(pk=self.pk).update(**columns)
         self.refresh_from_db(fields=list(columns))
+
+    def record_failed_check(self, *, now: datetime, error: str) -> None:
+        """Keep why the last check failed."""
+        columns: dict[str, Any] = {"last_checked_at": now, "last_error": error}
+        ProviderAccount.objects.filter(pk=self.pk).update(**columns)
+        self.refresh_from_db(fields=list(columns))
+
+    def last_day_of(self, base_model: str, *, announced: date | None) -> date | None:
+        """When `base_model` retires here; `announced` is what is known of all providers of this kind.
+
+        The account's own list is nearer to the truth: a day that it names counts, and a model that it still
+        lists after its announced end goes on.
+        """
+        if own := self.listed_models.get(base_model):
+            return date.fromisoformat(own)
+        is_over = announced and self.last_checked_at and announced <= self.last_checked_at.date()
+        return None if is_over and base_model in self.listed_models else announced
 
     @property
     def webhook_place(self) -> str:

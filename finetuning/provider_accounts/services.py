@@ -18,8 +18,6 @@ from finetuning.models import Organization, ProviderAccount
 from finetuning.providers import get_provider
 from finetuning.providers.base import ProviderError
 
-Kind = ProviderAccount.Kind
-
 MAX_ACCOUNTS = 20
 # Somebody waits for the answer.
 CHECK_TIMEOUT_SECONDS = 15.0
@@ -80,6 +78,7 @@ def update_account(account: ProviderAccount, *, api_key: str = "", **columns: An
     if account.base_url != former_url:
         _check_address(account)
         _check_may_move(account, api_key)
+        account.listed_models = {}
     _set_key(account, api_key)
     _save(account)
     return account
@@ -100,7 +99,7 @@ def _check_address(account: ProviderAccount) -> None:
             raise _refused("The sandbox is the one of this installation. Leave the address empty.")
         return
     if not account.base_url:
-        if account.kind == Kind.COMPATIBLE:
+        if account.needs_address:
             raise _refused("Enter the address of the provider's API, for example https://api.example.com/v1.")
         return
     try:
@@ -155,12 +154,12 @@ def _save(account: ProviderAccount) -> None:
 def check_account(account: ProviderAccount) -> ProviderAccount:
     """Ask the provider for its models, a call that costs nothing, and keep how that went."""
     timeout = min(CHECK_TIMEOUT_SECONDS, settings.PROVIDER_TIMEOUT_SECONDS)
-    error = ""
     try:
-        get_provider(account, timeout=timeout).check()
+        models = get_provider(account, timeout=timeout).list_models()
     except ProviderError as failure:
-        error = failure.message
-    account.record_check(now=timezone.now(), error=error)
+        account.record_failed_check(now=timezone.now(), error=failure.message)
+    else:
+        account.record_check(now=timezone.now(), models=models)
     return account
 
 

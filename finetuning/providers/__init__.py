@@ -7,13 +7,18 @@ from finetuning.models import ProviderAccount
 from finetuning.providers.base import Provider, ProviderRefused
 from finetuning.providers.openai import OpenAIProvider
 
-OPENAI_URL = "https://api.openai.com/v1"
+VENDOR_URLS = {
+    ProviderAccount.Kind.OPENAI: "https://api.openai.com/v1",
+    ProviderAccount.Kind.NEBIUS: "https://api.tokenfactory.nebius.com/v1",
+}
 # The sandbox takes any key, so an account of it needs none.
 SANDBOX_KEY = "sandbox"
 
 ADAPTERS = {
     ProviderAccount.Kind.SANDBOX: OpenAIProvider,
     ProviderAccount.Kind.OPENAI: OpenAIProvider,
+    ProviderAccount.Kind.AZURE: OpenAIProvider,
+    ProviderAccount.Kind.NEBIUS: OpenAIProvider,
     ProviderAccount.Kind.COMPATIBLE: OpenAIProvider,
 }
 
@@ -28,12 +33,13 @@ def get_provider(account: ProviderAccount, *, timeout: float | None = None) -> P
         api_key=_api_key(account),
         base_url=base_url(account),
         timeout=timeout or settings.PROVIDER_TIMEOUT_SECONDS,
+        extra_body=account.capabilities.extra_body,
     )
 
 
 def base_url(account: ProviderAccount) -> str:
     """Where the account's API is. Raises ProviderRefused when it has no address."""
-    return account.base_url or _default_url(ProviderAccount.Kind(account.kind))
+    return account.base_url or _default_url(account)
 
 
 def _api_key(account: ProviderAccount) -> str:
@@ -45,10 +51,10 @@ def _api_key(account: ProviderAccount) -> str:
     return api_key or (SANDBOX_KEY if account.is_sandbox else "")
 
 
-def _default_url(kind: ProviderAccount.Kind) -> str:
-    if kind == ProviderAccount.Kind.OPENAI:
-        return OPENAI_URL
-    if kind == ProviderAccount.Kind.COMPATIBLE:
+def _default_url(account: ProviderAccount) -> str:
+    if url := VENDOR_URLS.get(ProviderAccount.Kind(account.kind)):
+        return url
+    if account.needs_address:
         message = "The provider account has no address. Enter its base URL under Settings."
         raise ProviderRefused(message, code="provider_address_missing")
     if not settings.SANDBOX_URL:

@@ -8,7 +8,7 @@ ProviderError            `permanent` tells whether trying again can help
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,12 @@ Message = Mapping[str, Any]
 
 
 class ProviderError(Exception):
-    """A call to the provider did not succeed. `message` is in the provider's own words where it has any."""
+    """A call to the provider did not succeed. `message` is in the provider's own words where it has any.
+
+    `positions`, counted from 0, are those of the training rows that are the reason, where they are known.
+    """
+
+    positions: Sequence[int] = ()
 
     def __init__(self, message: str, *, permanent: bool, code: str = "provider_error") -> None:
         super().__init__(message)
@@ -34,8 +39,11 @@ class ProviderUnreachable(ProviderError):
 
 
 class ProviderRefused(ProviderError):
-    def __init__(self, message: str, *, code: str = "provider_refused") -> None:
+    def __init__(
+        self, message: str, *, code: str = "provider_refused", positions: Sequence[int] = ()
+    ) -> None:
         super().__init__(message, permanent=True, code=code)
+        self.positions = positions
 
 
 class OutcomeUnknown(ProviderError):
@@ -72,6 +80,18 @@ class TrainingRun:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     suffix: str | None = None
     seed: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    grader: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteCheckpoint:
+    """A model that was kept on the way. `metrics` are those of its step, by the provider's names."""
+
+    id: str
+    model_id: str
+    step: int | None
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +128,30 @@ class RemoteEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingPrice:
+    """US dollars per million trained tokens, as of a day."""
+
+    usd: Decimal
+    as_of: date
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """The expected price of training, in US dollars; None where the price is not known."""
+    """The expected price of training, in US dollars; None where the price is not known.
+
+    `training_tokens` are those of one epoch, `trained_tokens` those of all; the price is expected from
+    `low_usd` to `high_usd`.
+    """
 
     training_tokens: int
     validation_tokens: int
     epochs: int
+    trained_tokens: int
     training_usd: Decimal | None
-    price_as_of: str | None
+    low_usd: Decimal | None
+    high_usd: Decimal | None
+    price: TrainingPrice | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,11 +192,24 @@ class Provider(Protocol):
 
     def cancel_job(self, remote_id: str) -> RemoteJob: ...
 
+    def pause_job(self, remote_id: str) -> RemoteJob: ...
+
+    def resume_job(self, remote_id: str) -> RemoteJob: ...
+
+    def list_checkpoints(self, remote_id: str) -> Sequence[RemoteCheckpoint]:
+        """The models that were kept on the way, the last first: the newest page of at most 100."""
+
     def list_events(self, remote_id: str) -> Iterator[RemoteEvent]:
         """The run's log, newest first."""
 
     def estimate_cost(
-        self, *, base_model: str, examples: int, tokens: int, validation_tokens: int, epochs: int | None
+        self,
+        *,
+        examples: int,
+        tokens: int,
+        validation_tokens: int,
+        epochs: int | None,
+        price: TrainingPrice | None,
     ) -> CostEstimate:
         """The price of training on `examples` of `tokens` in all; `epochs` None lets the provider choose."""
 
@@ -170,5 +219,5 @@ class Provider(Protocol):
     def chat(self, model: str, messages: Sequence[Message]) -> Completion:
         """Ask a model, trained or base, and wait for the whole answer."""
 
-    def check(self) -> None:
-        """Raise unless the address answers and takes the key."""
+    def list_models(self) -> Mapping[str, date | None]:
+        """What can be called, each with its announced last day, if any. A call that costs nothing."""

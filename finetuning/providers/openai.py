@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
-from openai import NotFoundError, OpenAI, omit
+from openai import NotFoundError, OpenAI, PermissionDeniedError, omit
 
 from finetuning.providers import openai_answers as answers
 from finetuning.providers.base import (
@@ -25,16 +26,20 @@ from finetuning.providers.base import (
     OutcomeUnknown,
     ProviderRefused,
     ProviderUnreachable,
+    RemoteCheckpoint,
     RemoteEvent,
     RemoteJob,
     RowProblem,
+    TrainingPrice,
     TrainingRun,
 )
-from finetuning.providers.base_models import PRICES_AS_OF, default_epochs, find_base_model
+from finetuning.providers.base_models import default_epochs
 from finetuning.providers.openai_requests import FAILURES, Account, Response, was_not_created
 
 MIN_EXAMPLES = 10
 MAX_PAGES = 1_000
+# The tokens between the messages of gpt-4.1 and later are not published, nor those of images.
+COUNTING_ERROR = Decimal("0.05")
 # However slowly its pages come, a list is read for at most so many times the time of one request.
 TIMEOUTS_PER_LIST = 4
 # About 4 Mbit/s: an upload over a slower line is given up.
@@ -53,7 +58,8 @@ class OpenAIProvider:
     """One account at a provider that speaks OpenAI's API. See `Provider` for what the methods promise.
 
     `base_url` ends in `/v1` or the like; `timeout` is in seconds and limits each request as a whole.
-    `transport` takes the network's place, for example `httpx2.WSGITransport`.
+    `transport` takes the network's place, for example `httpx2.WSGITransport`. `extra_body` is what the vendor
+    wants in a create beside OpenAI's fields.
     """
 
     def __init__(
@@ -63,7 +69,9 @@ class OpenAIProvider:
         base_url: str,
         timeout: float,
         transport: httpx2.BaseTransport | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> None:
+        self._extra_body = extra_body
         self._account = Account(api_key=api_key, base_url=base_url, timeout=timeout, transport=transport)
 
     def upload_file(self, path: Path, *, name: str) -> str:
@@ -137,10 +145,15 @@ class OpenAIProvider:
         """
         try:
             return self._account.send(
-                answers.read_job, lambda client: _create(client, run), seconds=self._account.timeout
+                answers.read_job,
+                lambda client: _create(client, run, self._extra_body),
+                seconds=self._account.timeout,
             )
         except FAILURES as error:
             explained = self._account.explain(error)
+            if isinstance(error, PermissionDeniedError) and explained.code == "provider_refused":
+                # What OpenAI answers to organizations that may not train any more has no documented code.
+                raise ProviderRefused(explained.message, code="fine_tuning_not_available") from error
             if was_not_created(error):
                 raise explained from error
             raise OutcomeUnknown(explained.message) from error
@@ -157,6 +170,26 @@ class OpenAIProvider:
             answers.read_job, lambda client: client.fine_tuning.jobs.with_raw_response.cancel(remote_id)
         )
 
+    def pause_job(self, remote_id: str) -> RemoteJob:
+        """Ask that the run wait. Raises ProviderError; ProviderRefused unless it is running."""
+        return self._ask(
+            answers.read_job, lambda client: client.fine_tuning.jobs.with_raw_response.pause(remote_id)
+        )
+
+    def resume_job(self, remote_id: str) -> RemoteJob:
+        """Ask that a paused run go on. Raises ProviderError; ProviderRefused unless it is paused."""
+        return self._ask(
+            answers.read_job, lambda client: client.fine_tuning.jobs.with_raw_response.resume(remote_id)
+        )
+
+    def list_checkpoints(self, remote_id: str) -> Sequence[RemoteCheckpoint]:
+        """The models that were kept on the way, the last first, at most 100. Raises ProviderError."""
+        page = self._ask(
+            partial(answers.read_page, read=answers.read_checkpoint),
+            lambda client: client.fine_tuning.jobs.checkpoints.with_raw_response.list(remote_id, limit=100),
+        )
+        return [row for row in page.rows if row.model_id]
+
     def list_events(self, remote_id: str) -> Iterator[RemoteEvent]:
         """The run's log, newest first; a page is fetched when it is needed. Raises ProviderError."""
         return self._walk(
@@ -167,24 +200,36 @@ class OpenAIProvider:
         )
 
     def estimate_cost(
-        self, *, base_model: str, examples: int, tokens: int, validation_tokens: int, epochs: int | None
+        self,
+        *,
+        examples: int,
+        tokens: int,
+        validation_tokens: int,
+        epochs: int | None,
+        price: TrainingPrice | None,
     ) -> CostEstimate:
         """The price of training on `examples` of `tokens` in all: price times tokens times epochs.
 
-        OpenAI does not bill validation tokens (fine-tuning guide).
+        OpenAI does not bill validation tokens (fine-tuning guide). The range allows for what is not
+        published: how messages of the newest models are counted, and what `auto` comes to.
         """
-        epochs = epochs or default_epochs(examples)
-        known = find_base_model(base_model)
-        price = known.training_usd if known else None
-        training_usd = None
-        if price is not None:
-            training_usd = (price * tokens * epochs / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        chosen = epochs or default_epochs(examples)
+        fewest, most = (chosen, chosen) if epochs else (max(1, chosen - 1), chosen + 1)
+
+        def usd(trained_tokens: Decimal) -> Decimal | None:
+            if price is None:
+                return None
+            return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
         return CostEstimate(
             training_tokens=tokens,
             validation_tokens=validation_tokens,
-            epochs=epochs,
-            training_usd=training_usd,
-            price_as_of=PRICES_AS_OF if price is not None else None,
+            epochs=chosen,
+            trained_tokens=tokens * chosen,
+            training_usd=usd(Decimal(tokens * chosen)),
+            low_usd=usd(tokens * fewest * (1 - COUNTING_ERROR)),
+            high_usd=usd(tokens * most * (1 + COUNTING_ERROR)),
+            price=price,
         )
 
     def validate_dataset(self, rows: Iterable[Mapping[str, Any]], *, method: str) -> Iterator[RowProblem]:
@@ -221,9 +266,9 @@ class OpenAIProvider:
             raise
         return replace(completion, latency_ms=round((time.monotonic() - started) * 1000))
 
-    def check(self) -> None:
-        """Raise unless the address answers and takes the key."""
-        self._ask(answers.read_list, lambda client: client.models.with_raw_response.list())
+    def list_models(self) -> Mapping[str, date | None]:
+        """What can be called, each with its announced last day, if any. Raises ProviderError."""
+        return self._ask(answers.read_models, lambda client: client.models.with_raw_response.list())
 
     def _walk(
         self,
@@ -264,8 +309,9 @@ class OpenAIProvider:
             raise self._account.explain(error) from error
 
 
-def _create(client: OpenAI, run: TrainingRun) -> Response:
-    settings = {"hyperparameters": dict(run.hyperparameters)} if run.hyperparameters else {}
+def _create(client: OpenAI, run: TrainingRun, extra_body: Mapping[str, Any] | None) -> Response:
+    settings = {"hyperparameters": dict(run.hyperparameters), "grader": dict(run.grader)}
+    settings = {name: value for name, value in settings.items() if value}
     method: Any = {"type": run.method, run.method: settings}
     return client.fine_tuning.jobs.with_raw_response.create(
         model=run.base_model,
@@ -275,6 +321,7 @@ def _create(client: OpenAI, run: TrainingRun) -> Response:
         suffix=run.suffix or omit,
         seed=omit if run.seed is None else run.seed,
         metadata=_metadata(run),
+        extra_body=dict(extra_body) if extra_body else None,
         # Not documented to be honoured by anybody; harmless where it is not.
         extra_headers={"Idempotency-Key": run.reference},
     )
@@ -282,6 +329,7 @@ def _create(client: OpenAI, run: TrainingRun) -> Response:
 
 def _metadata(run: TrainingRun) -> dict[str, str]:
     words = {
+        **run.metadata,
         "ft_job": run.reference,
         "ft_org": run.organization,
         "ft_env": run.installation,

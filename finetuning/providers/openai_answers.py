@@ -7,16 +7,19 @@ database column takes. What a job cannot do without raises `UnreadableAnswer`; t
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
-from finetuning.providers.base import Completion, RemoteEvent, RemoteJob, RemoteStatus
+from finetuning.providers.base import Completion, RemoteCheckpoint, RemoteEvent, RemoteJob, RemoteStatus
 
 # An id that is longer is nothing that a provider is known to send.
 MAX_ID_CHARACTERS = 200
 MAX_TEXT_CHARACTERS = 10_000
 MAX_CODE_CHARACTERS = 100
+# Accounts with thousands of tuned models exist; what comes after them tells nothing of base models.
+MAX_MODELS = 5_000
 # OpenAI allows 50; anything beyond is no number of epochs.
 MAX_EPOCHS = 10_000
 UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
@@ -117,6 +120,19 @@ def read_list(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def read_models(document: Mapping[str, Any]) -> dict[str, date | None]:
+    """The listed models and their `shutdown_date`. Raises UnreadableAnswer when `data` is no list."""
+    rows = read_list(document)[:MAX_MODELS]
+    names = {_text(row.get("id")): _day(row.get("shutdown_date")) for row in rows}
+    return {name: day for name, day in names.items() if 0 < len(name) <= MAX_ID_CHARACTERS}
+
+
+def _day(value: Any) -> date | None:
+    with suppress(ValueError):
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    return None
+
+
 def read_page(document: Mapping[str, Any], read: Callable[[dict[str, Any]], Row]) -> Page[Row]:
     """One page of a longer list, each row read by `read`. Raises UnreadableAnswer when a row cannot be."""
     rows = [read(row) for row in read_list(document)]
@@ -181,6 +197,19 @@ def read_event(document: Mapping[str, Any]) -> RemoteEvent:
             name: value
             for name, value in _mapping(document.get("data")).items()
             if name not in METRICS or _is_number(value)
+        },
+    )
+
+
+def read_checkpoint(document: Mapping[str, Any]) -> RemoteCheckpoint:
+    """A checkpoint of a job. Raises UnreadableAnswer when it has no id."""
+    metrics = _mapping(document.get("metrics"))
+    return RemoteCheckpoint(
+        id=read_id(document),
+        model_id=_text(document.get("fine_tuned_model_checkpoint"), limit=MAX_ID_CHARACTERS),
+        step=_count(document.get("step_number")),
+        metrics={
+            name: metrics[name] for name in sorted(METRICS & metrics.keys()) if _is_number(metrics[name])
         },
     )
 

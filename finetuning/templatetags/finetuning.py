@@ -56,6 +56,21 @@ def money(usd: Decimal | float | None) -> str:
 
 
 @register.filter
+def price(usd: Decimal | float | None) -> str:
+    """Return US dollars, or the word `unknown`: a price that nobody knows is not nothing."""
+    return "unknown" if usd is None else money(usd)
+
+
+@register.filter
+def deviation(share: float | None) -> str:
+    """Return how much more (or less) something came to than was expected: `+3.2 %`, `-1 %`, `none`."""
+    if share is None:
+        return NOTHING
+    percent = round(100 * share, 1)
+    return f"{percent:+,.1f} %".replace(".0 ", " ") if percent else "none"
+
+
+@register.filter
 def number(value: float | None) -> str:
     """Return a number with thousands separators; a fraction keeps up to four digits."""
     if value is None:

@@ -35,6 +35,10 @@ JOB: dict[str, Any] = {
     "method": "supervised",
     "hyperparameters": {"n_epochs": 3},
     "validationSplit": 0.1,
+    "parentModelId": None,
+    "startModel": "",
+    "metadata": {},
+    "grader": {},
     "suffix": "support",
     "seed": 42,
     "status": "succeeded",
@@ -46,9 +50,16 @@ JOB: dict[str, Any] = {
     "validationLoss": 0.91,
     "resultModelId": MODEL_ID,
     "estimatedCostUsd": 0.83,
+    "estimatedLowUsd": 0.79,
+    "estimatedHighUsd": 0.87,
+    "estimatedTokens": 165332,
+    "estimateError": 0.0,
     "actualCostUsd": 0.83,
     "errorCode": "",
     "errorMessage": "",
+    "failure": None,
+    "retriedFromId": None,
+    "queuedAt": CREATED_AT,
     "startedAt": CREATED_AT,
     "completedAt": UPDATED_AT,
     "cancelledAt": None,
@@ -56,6 +67,12 @@ JOB: dict[str, Any] = {
     "creator": PERSON,
     "createdAt": CREATED_AT,
     "updatedAt": UPDATED_AT,
+}
+CHECKPOINT: dict[str, Any] = {
+    "id": "ftckpt_zc4Q7MP6XxulcVzj4MZdwsAB",
+    "modelId": "ft:gpt-4.1-mini-2025-04-14:acme:support:96olL566:ckpt-step-200",
+    "step": 200,
+    "metrics": {"step": 200, "train_loss": 0.91},
 }
 STATS = {
     "totalJobs": 4,
@@ -72,10 +89,13 @@ STATS = {
     "spentUsd": 12.5,
     "successRate": 0.67,
     "medianDurationSeconds": 1260.0,
+    "estimates": {"jobs": 2, "medianError": 0.01, "withinRange": 2, "costUnknown": 0},
 }
 ESTIMATE = {"datasetId": DATASET_ID, "baseModel": BASE_MODEL, "epochs": 3, "validationSplit": 0.1}
 COST = {
     "estimatedCostUsd": 0.83,
+    "lowUsd": 0.79,
+    "highUsd": 0.87,
     "totalTokens": 61234,
     "trainingTokens": 55111,
     "validationTokens": 6123,
@@ -83,6 +103,7 @@ COST = {
     "baseModel": BASE_MODEL,
     "breakdown": {"trainingCost": 0.83, "validationCost": 0.0},
     "priceAsOf": "2025-12-01",
+    "priceSource": "https://platform.openai.com/docs/pricing",
 }
 EVENT = {
     "id": "0199f3ab-2d61-7f04-8b39-6d2e1c5a7f90",

@@ -1,10 +1,11 @@
 """Jobs as JSON."""
 
+import json
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction
+from drf_spectacular.utils import Direction, extend_schema_field
 from rest_framework import serializers
 
 from datasets.models import Dataset
@@ -23,6 +24,11 @@ from jobs.states import Status
 
 STATUSES = [status.value for status in Status]
 METHODS = ["supervised", "dpo", "reinforcement"]
+EFFORTS = ["default", "low", "medium", "high"]
+GRADERS = ["string_check", "text_similarity", "python", "score_model", "multi"]
+# Providers take 16 pairs, four of which tell us our own runs.
+MAX_METADATA = 12
+MAX_GRADER_BYTES = 256 * 1024
 
 
 class JobDatasetSerializer(ModelSerializer):
@@ -32,21 +38,43 @@ class JobDatasetSerializer(ModelSerializer):
         read_only_fields = fields
 
 
+class EvidenceSerializer(Serializer):
+    """An example of the dataset and the line of its file on which it starts, both counted from 1."""
+
+    example = serializers.IntegerField()
+    line = serializers.IntegerField()
+
+
+class FailureSerializer(Serializer):
+    """Why a job failed, which lines of its dataset are the reason, and what to do next."""
+
+    cause = serializers.CharField()
+    next_step = serializers.CharField()
+    evidence = EvidenceSerializer(many=True)
+
+
 @example(examples.JOB)
 class JobSerializer(ModelSerializer):
     dataset = JobDatasetSerializer()
     provider = serializers.CharField(source="provider_account.name")
     result_model_id = serializers.SerializerMethodField("model_id")
     creator = PersonSerializer(source="created_by", allow_null=True)
+    failure = serializers.SerializerMethodField("why")
+    estimate_error = serializers.FloatField(
+        allow_null=True, help_text="By what share more tokens were trained than estimated; negative: fewer."
+    )
 
     class Meta:
         model = Job
         fields = (
             *("id", "organization_id", "workspace_id", "dataset_id", "dataset", "name", "description"),
             *("base_model", "provider", "provider_job_id", "method", "hyperparameters", "validation_split"),
+            *("parent_model_id", "start_model", "metadata", "grader"),
             *("suffix", "seed", "status", "progress_percentage", "current_epoch", "total_epochs"),
             *("trained_tokens", "training_loss", "validation_loss", "result_model_id", "estimated_cost_usd"),
-            *("actual_cost_usd", "error_code", "error_message", "started_at", "completed_at", "cancelled_at"),
+            *("estimated_low_usd", "estimated_high_usd", "estimated_tokens", "estimate_error"),
+            *("actual_cost_usd", "error_code", "error_message", "failure", "retried_from_id", "queued_at"),
+            *("started_at", "completed_at", "cancelled_at"),
             *("estimated_finish_at", "creator", "created_at", "updated_at"),
         )
         read_only_fields = fields
@@ -54,6 +82,47 @@ class JobSerializer(ModelSerializer):
     def model_id(self, job: Job) -> str | None:
         model = getattr(job, "fine_tuned_model", None)
         return str(model.pk) if model else None
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def why(self, job: Job) -> dict[str, Any] | None:
+        if not (advice := job.advice):
+            return None
+        return {"cause": advice.cause, "nextStep": advice.next_step, "evidence": job.error_evidence}
+
+
+class CheckpointSerializer(Serializer):
+    """A model that the provider kept on the way; `metrics` are in the provider's words."""
+
+    id = serializers.CharField()
+    model_id = serializers.CharField()
+    step = serializers.IntegerField(allow_null=True)
+    metrics = serializers.DictField(child=serializers.FloatField())
+
+
+@example({"checkpoint": examples.CHECKPOINT["modelId"]})
+class UseCheckpointSerializer(Serializer):
+    checkpoint = serializers.CharField(
+        max_length=300, help_text="The `modelId` of one of the job's checkpoints."
+    )
+
+
+@example(
+    examples.JOB | {"queuedLongerThanUsual": False, "paused": False, "checkpoints": [examples.CHECKPOINT]}
+)
+class JobDetailSerializer(JobSerializer):
+    """A job with what takes more than its own row to say."""
+
+    queued_longer_than_usual = serializers.BooleanField(
+        source="waits_unusually_long",
+        help_text="Longer than 95 % of the organization's jobs; false where fewer than 20 are known.",
+    )
+
+    paused = serializers.BooleanField(source="is_paused")
+    checkpoints = CheckpointSerializer(many=True)
+
+    class Meta(JobSerializer.Meta):
+        fields = (*JobSerializer.Meta.fields, "queued_longer_than_usual", "paused", "checkpoints")
+        read_only_fields = fields
 
 
 class AutoNumberField(NumberField):
@@ -87,6 +156,41 @@ class AutoNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         return {"oneOf": [{"type": kind, **limits}, {"const": "auto"}]}
 
 
+class MetadataField(serializers.DictField):
+    """Up to 12 short texts that go to the provider with the run. Names with `ft_` are ours."""
+
+    child = serializers.CharField(max_length=512)
+    default_error_messages = {
+        "too_many": f"Give at most {MAX_METADATA}.",
+        "bad_name": "Names have 1 to 64 characters and do not begin with ft_.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        values: dict[str, str] = super().to_internal_value(data)
+        if len(values) > MAX_METADATA:
+            self.fail("too_many")
+        if any(not 0 < len(name) <= 64 or name.startswith("ft_") for name in values):
+            self.fail("bad_name")
+        return values
+
+
+class GraderField(serializers.DictField):
+    """What scores the answers in reinforcement, in OpenAI's words. The provider checks its details."""
+
+    default_error_messages = {
+        "bad_type": f"Its type is one of: {', '.join(GRADERS)}.",
+        "too_large": f"It has at most {MAX_GRADER_BYTES:,} bytes.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        values: dict[str, Any] = super().to_internal_value(data)
+        if values.get("type") not in GRADERS:
+            self.fail("bad_type")
+        if len(json.dumps(values)) > MAX_GRADER_BYTES:
+            self.fail("too_large")
+        return values
+
+
 class HyperparametersSerializer(StrictSerializer):
     """The provider's own words, therefore not in camelCase. What is left out is `auto`."""
 
@@ -94,6 +198,10 @@ class HyperparametersSerializer(StrictSerializer):
     batch_size = AutoIntegerField(min_value=1, max_value=256, required=False)
     learning_rate_multiplier = AutoNumberField(min_value=0.000001, max_value=1_000, required=False)
     beta = AutoNumberField(min_value=0.000001, max_value=2, required=False)
+    reasoning_effort = serializers.ChoiceField(choices=EFFORTS, required=False)
+    compute_multiplier = AutoNumberField(min_value=0.00002, max_value=10, required=False)
+    eval_interval = AutoIntegerField(min_value=1, max_value=10_000, required=False)
+    eval_samples = AutoIntegerField(min_value=1, max_value=10_000, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         values: dict[str, Any] = super().to_internal_value(data)
@@ -105,7 +213,10 @@ class CreateJobSerializer(Serializer):
     name = serializers.CharField(max_length=200)
     description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
     dataset_id = OwnedRelatedField(relation="datasets", source="dataset")
-    base_model = serializers.CharField(max_length=200)
+    base_model = serializers.CharField(
+        max_length=300,
+        help_text="Also a tuned model or checkpoint, by its id, its name or its id at the provider.",
+    )
     provider = serializers.CharField(max_length=50, required=False)
     workspace_id = OwnedRelatedField(
         relation="workspaces", source="workspace", required=False, allow_null=True
@@ -115,6 +226,11 @@ class CreateJobSerializer(Serializer):
     validation_split = NumberField(min_value=0, max_value=0.5, required=False)
     suffix = serializers.CharField(max_length=64, required=False, allow_blank=True)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, allow_null=True)
+    metadata = MetadataField(required=False)
+    grader = GraderField(required=False)
+    retried_from_id = OwnedRelatedField(
+        relation="jobs", source="retried_from", required=False, allow_null=True
+    )
 
 
 class JobFilterSerializer(QuerySerializer):
@@ -127,6 +243,15 @@ class JobStatsFilterSerializer(QuerySerializer):
     workspace_id = OwnedRelatedField(relation="workspaces", source="workspace", required=False)
 
 
+class EstimateHistorySerializer(Serializer):
+    """`medianError` is a share of the estimated tokens, either way; `costUnknown` counts unknown prices."""
+
+    jobs = serializers.IntegerField()
+    median_error = serializers.FloatField(allow_null=True)
+    within_range = serializers.IntegerField()
+    cost_unknown = serializers.IntegerField()
+
+
 @example(examples.STATS)
 class JobStatsSerializer(Serializer):
     total_jobs = serializers.IntegerField()
@@ -135,6 +260,7 @@ class JobStatsSerializer(Serializer):
     spent_usd = serializers.DecimalField(max_digits=14, decimal_places=2)
     success_rate = serializers.FloatField(allow_null=True)
     median_duration_seconds = serializers.FloatField(allow_null=True)
+    estimates = EstimateHistorySerializer()
 
 
 @example(examples.ESTIMATE)
@@ -152,9 +278,15 @@ class BreakdownSerializer(Serializer):
 
 @example(examples.COST)
 class CostEstimateSerializer(Serializer):
-    """`trainingTokens` are those that are billed; a price that is not known is null, not 0."""
+    """`trainingTokens` are those that are billed; a price that is not known is null, not 0.
+
+    The cost is expected from `lowUsd` to `highUsd`: how many tokens and epochs the provider will count is
+    not published in every detail.
+    """
 
     estimated_cost_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
+    low_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
+    high_usd = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)
     total_tokens = serializers.IntegerField()
     training_tokens = serializers.IntegerField()
     validation_tokens = serializers.IntegerField()
@@ -162,6 +294,7 @@ class CostEstimateSerializer(Serializer):
     base_model = serializers.CharField()
     breakdown = BreakdownSerializer()
     price_as_of = serializers.DateField(allow_null=True)
+    price_source = serializers.URLField(allow_null=True)
 
 
 @example(examples.EVENT)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from finetuning.api.serializers import NameAndDescriptionSerializer, represent
 from finetuning.api.views import OrganizationViewSet
-from jobs import services
+from jobs import planning, services
 from jobs.api import serializers as shapes
 from jobs.models import Job
 
@@ -18,7 +18,7 @@ from jobs.models import Job
 @extend_schema(tags=["jobs"])
 @extend_schema_view(
     list=extend_schema(summary="List jobs", parameters=[shapes.JobFilterSerializer]),
-    retrieve=extend_schema(summary="Show a job"),
+    retrieve=extend_schema(summary="Show a job", responses=shapes.JobDetailSerializer),
 )
 class JobViewSet(OrganizationViewSet):
     serializer_class = shapes.JobSerializer
@@ -40,7 +40,7 @@ class JobViewSet(OrganizationViewSet):
         return self.page(self.get_queryset().filter(**filters), shapes.JobSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(represent(shapes.JobSerializer, self.get_object()))
+        return Response(represent(shapes.JobDetailSerializer, self.get_object()))
 
     @extend_schema(
         summary="Start a job",
@@ -80,14 +80,18 @@ class JobViewSet(OrganizationViewSet):
     )
     @action(detail=False, pagination_class=None)
     def stats(self, request: Request) -> Response:
-        """Counts by status, spend, share of finished jobs that succeeded, and the median duration.
+        """Counts by status, spend, share of finished jobs that succeeded, the median duration, and how near
+        the estimates have come.
 
-        The median is that of the latest 1,000 jobs that succeeded.
+        The last two are of the latest 1,000 jobs that succeeded.
         """
         filters = self.valid_query(shapes.JobStatsFilterSerializer)
         jobs = self.organization.jobs
-        median = jobs.filter(**filters).median_duration()
-        numbers = jobs.totals(**filters) | {"median_duration_seconds": median}
+        latest = jobs.filter(**filters)
+        numbers = jobs.totals(**filters) | {
+            "median_duration_seconds": latest.median_duration(),
+            "estimates": latest.estimate_history(),
+        }
         return Response(shapes.JobStatsSerializer(numbers).data)
 
     @extend_schema(
@@ -98,17 +102,24 @@ class JobViewSet(OrganizationViewSet):
     @action(detail=False, methods=["post"], url_path="estimate-cost")
     def estimate_cost(self, request: Request) -> Response:
         values = self.valid_input()
-        account = services.find_provider_account(self.organization, "")
-        estimate = services.estimate_cost(values.pop("dataset"), account=account, **values)
+        asked = values.pop("base_model")
+        start = planning.find_start(self.organization, base_model=asked, provider="")
+        base_model = start.offer.base_model.name
+        estimate = planning.estimate_cost(
+            values.pop("dataset"), account=start.account, base_model=base_model, **values
+        )
         answer = {
             "estimated_cost_usd": estimate.training_usd,
             "total_tokens": estimate.training_tokens + estimate.validation_tokens,
             "training_tokens": estimate.training_tokens,
             "validation_tokens": estimate.validation_tokens,
             "epochs": estimate.epochs,
-            "base_model": values["base_model"],
+            "base_model": asked,
             "breakdown": {"training_cost": estimate.training_usd, "validation_cost": Decimal(0)},
-            "price_as_of": estimate.price_as_of,
+            "low_usd": estimate.low_usd,
+            "high_usd": estimate.high_usd,
+            "price_as_of": estimate.price.as_of if estimate.price else None,
+            "price_source": estimate.price.source if estimate.price else None,
         }
         return Response(shapes.CostEstimateSerializer(answer).data)
 
@@ -129,3 +140,38 @@ class JobViewSet(OrganizationViewSet):
     def sync(self, request: Request, pk: str) -> Response:
         """Safe to repeat, and beside the poller."""
         return Response(represent(shapes.JobSerializer, services.sync_job(self.get_object())))
+
+
+@extend_schema(tags=["jobs"])
+class RunViewSet(OrganizationViewSet):
+    """What can be done with a job's run at the provider, beside the operations of fine-tuning itself."""
+
+    serializer_class = shapes.JobDetailSerializer
+    input_serializers = {"use_checkpoint": shapes.UseCheckpointSerializer}
+    refusals = {"pause": (409, 502), "resume": (409, 502), "use_checkpoint": (409,)}
+
+    def get_queryset(self) -> QuerySet[Job]:
+        jobs: QuerySet[Job] = self.organization.jobs.with_names().order_by("-created_at", "-id")
+        return jobs
+
+    @extend_schema(summary="Pause a run", request=None, responses=shapes.JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Where the provider offers it: see `capabilities` of its account. The status stays `running`."""
+        return Response(represent(shapes.JobDetailSerializer, services.pause_job(self.get_object())))
+
+    @extend_schema(summary="Resume a run", request=None, responses=shapes.JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        return Response(represent(shapes.JobDetailSerializer, services.resume_job(self.get_object())))
+
+    @extend_schema(
+        summary="Use a checkpoint",
+        request=shapes.UseCheckpointSerializer,
+        responses=shapes.JobDetailSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="use-checkpoint")
+    def use_checkpoint(self, request: Request, pk: str) -> Response:
+        """The job's model answers by this checkpoint from now on, wherever it is deployed."""
+        job = services.use_checkpoint(self.get_object(), model_id=self.valid_input()["checkpoint"])
+        return Response(represent(shapes.JobDetailSerializer, job))

@@ -1,7 +1,9 @@
 """Fine-tuned models: what jobs yield, what applications call."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import F, Q, Value
@@ -16,6 +18,13 @@ ALIVE = Q(deleted_at__isnull=True)
 class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
     def deployed(self) -> Self:
         return self.filter(deployed=True)
+
+    def called(self, text: str) -> Self:
+        """Usable models by id, by the provider's id, or by name; the newest first."""
+        named = Q(provider_model_id=text) | Q(name=text)
+        with suppress(ValueError):
+            named |= Q(pk=UUID(text))
+        return self.filter(named).exclude(status="archived").order_by("-created_at", "-id")
 
     def with_related(self) -> Self:
         """With everything that a list card or the API shows of a model."""
@@ -156,6 +165,11 @@ class FineTunedModel(OrganizationOwned):
             if deployed:
                 announce(self.organization, "model.deployed", self.as_event())
         return deployed
+
+    def answer_by(self, provider_model_id: str, *, now: datetime) -> bool:
+        """Let it answer by another checkpoint of its job. False when it is archived."""
+        usable = ~Q(status=self.Status.ARCHIVED)
+        return self.change(only_if=usable, now=now, provider_model_id=provider_model_id)
 
     def mark_undeployed(self, *, now: datetime) -> bool:
         """False when it was not deployed."""

@@ -47,7 +47,7 @@ def main() -> None:
 
 def requests_for(count: int) -> dict[str, Callable[[], object]]:
     """Each page of a dataset with so many examples."""
-    organization, user, dataset = organization_with_jobs(1, examples=count)
+    _, user, dataset = organization_with_jobs(1, examples=count)
     Dataset.objects.filter(pk=dataset.pk).update(total_examples=count, status=Dataset.Status.VALID)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE training_examples")

@@ -67,7 +67,7 @@ def add_colleagues(organization, user):
     )
     account.set_api_key("sk-no-good-4x9Q")
     account.save()
-    account.record_check(now=timezone.now(), error="Incorrect API key provided.")
+    account.record_failed_check(now=timezone.now(), error="Incorrect API key provided.")
     organization.api_keys.issue(name="Help desk", created_by=user)
     return {
         "token": token,

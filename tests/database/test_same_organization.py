@@ -93,6 +93,8 @@ def ours_and_theirs(organization, other_organization):
         ("fine_tuning_jobs", "workspace_id"): (job, workspace),
         ("fine_tuning_jobs", "dataset_id"): (job, foreign_job.dataset),
         ("fine_tuning_jobs", "provider_account_id"): (job, foreign_job.provider_account),
+        ("fine_tuning_jobs", "retried_from_id"): (job, foreign_job),
+        ("fine_tuning_jobs", "parent_model_id"): (job, foreign_model),
         ("fine_tuned_models", "workspace_id"): (model, workspace),
         ("fine_tuned_models", "job_id"): (model, foreign_job),
         ("fine_tuned_models", "provider_account_id"): (model, foreign_job.provider_account),

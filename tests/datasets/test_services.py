@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from datasets import reading, services, uploads
 from datasets.models import Dataset
-from datasets.training_files import row_of, validation_positions, write_training_files
+from datasets.training_files import row_of, write_training_files
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -176,14 +176,6 @@ def test_a_preference_pair_is_the_same_after_being_stored(upload):
     )
 
 
-def test_splits_the_same_way_for_the_same_seed():
-    first = validation_positions(100, split=0.2, seed=7)
-
-    assert first == validation_positions(100, split=0.2, seed=7)
-    assert first != validation_positions(100, split=0.2, seed=8)
-    assert len(first) == 20
-
-
 def test_training_and_validation_share_no_example(upload, tmp_path):
     dataset = upload(GOOD)
 
@@ -249,7 +241,6 @@ def test_an_import_that_was_cut_short_keeps_the_conversation_ids(organization, u
 def test_an_import_that_was_cut_short_takes_what_is_left(organization, user):
     made = [record(organization, number) for number in range(12)]
     dataset = killed_after_its_file(imported(organization, user))
-    first = dataset.file.name
     made.pop(5).delete()
 
     reading.validate_dataset(dataset)
@@ -257,7 +248,6 @@ def test_an_import_that_was_cut_short_takes_what_is_left(organization, user):
     dataset.refresh_from_db()
     ids = dataset.examples.order_by("position").values_list("conversation_id", flat=True)
     assert list(ids) == [one.pk for one in made]
-    assert not dataset.file.storage.exists(first)
     with dataset.file.open() as stored:
         assert len(stored.read().splitlines()) == 11
 

@@ -44,6 +44,13 @@ def furnish(organization, *, mark):
     )
     job.events.create(event_type="status", message=f"{mark} event", metadata={"status": "pending"})
     finished_job = JobFactory(**own, **texts, provider_account=account, status=Status.SUCCEEDED)
+    failed_job = JobFactory(
+        **own,
+        **texts,
+        provider_account=account,
+        status=Status.FAILED,
+        dataset=DatasetFactory(**own, name=f"{mark} again", examples=12),
+    )
     models = [_model(own, texts, account, f"ft:{mark}:{number}") for number in range(3)]
     agent = _agent(organization, workspaces[0], models, mark)
     organization.conversations.record(
@@ -74,6 +81,8 @@ def furnish(organization, *, mark):
         "version": version,
         "job": job,
         "finished_job": finished_job,
+        "failed_job": failed_job,
+        "model_job": models[0].job,
         "model": models[0],
         "deployed_model": models[2],
         "agent": agent,
@@ -109,7 +118,8 @@ def _versions(own, mark):
 
 
 def _model(own, texts, account, provider_model_id):
-    job = JobFactory(**own, provider_account=account, status=Status.SUCCEEDED)
+    kept = {"id": f"ckpt:{provider_model_id}", "model_id": "ft:kept", "step": 1, "metrics": {}}
+    job = JobFactory(**own, provider_account=account, status=Status.SUCCEEDED, checkpoints=[kept])
     return FineTunedModelFactory(**own, **texts, job=job, provider_model_id=provider_model_id)
 
 

@@ -18,6 +18,7 @@ KINDS = {
     "datasetIds": "dataset",
     "fallbackModelId": "model",
     "organizationId": "organization",
+    "retriedFromId": "finished_job",
     "secondModelId": "model",
     "workspaceId": "workspace",
     "workspaceIds": "workspace",

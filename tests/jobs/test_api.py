@@ -32,7 +32,11 @@ def test_creates_a_job_with_its_price(api, dataset, user):
     assert {name: body[name] for name in order} == order
     assert (body["status"], body["estimatedCostUsd"], body["provider"]) == ("pending", 0.0, "sandbox")
     assert body["dataset"] == {"id": str(dataset.pk), "name": dataset.name, "totalExamples": 20}
-    assert api.get(f"{JOBS}/{body['id']}").json() == body
+    assert api.get(f"{JOBS}/{body['id']}").json() == body | {
+        "queuedLongerThanUsual": False,
+        "paused": False,
+        "checkpoints": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,8 @@ def test_estimates_the_cost(api, dataset):
 
     assert answer.json() == {
         "estimatedCostUsd": 5.0,
+        "lowUsd": 4.75,
+        "highUsd": 5.25,
         "totalTokens": 1_000_000,
         "trainingTokens": 500_000,
         "validationTokens": 500_000,
@@ -115,6 +121,7 @@ def test_estimates_the_cost(api, dataset):
         "baseModel": BASE_MODEL,
         "breakdown": {"trainingCost": 5.0, "validationCost": 0.0},
         "priceAsOf": "2025-12-01",
+        "priceSource": "https://platform.openai.com/docs/pricing",
     }
 
 

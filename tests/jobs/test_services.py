@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from finetuning.models import ProviderAccount
 from finetuning.sandbox.faults import Fault
-from jobs import services, tasks
+from jobs import planning, services, tasks
 from jobs.models import Job
 from jobs.states import Status
 from models_registry.models import FineTunedModel
@@ -142,7 +142,7 @@ def test_gives_up_a_job_whose_worker_dies_every_time(job):
 def test_refuses_a_dataset_that_is_not_valid(organization, user, account, status):
     dataset = DatasetFactory(organization=organization, status=status)
 
-    with pytest.raises(services.DatasetNotTrainable):
+    with pytest.raises(planning.DatasetNotTrainable):
         services.create_job(organization, by=user, name="x", dataset=dataset, base_model="gpt-4.1-mini")
 
     assert not Job.objects.exists()
@@ -150,7 +150,7 @@ def test_refuses_a_dataset_that_is_not_valid(organization, user, account, status
 
 @pytest.mark.parametrize(
     ("base_model", "refusal"),
-    [("gpt-99", services.UnknownBaseModel), ("gpt-3.5-turbo-1106", services.BaseModelRetired)],
+    [("gpt-99", planning.UnknownBaseModel), ("gpt-3.5-turbo-1106", planning.BaseModelRetired)],
 )
 def test_refuses_a_base_model_that_cannot_be_trained(
     organization, user, account, dataset, base_model, refusal
@@ -162,26 +162,26 @@ def test_refuses_a_base_model_that_cannot_be_trained(
 
 
 def test_refuses_a_split_that_leaves_too_few_examples(organization, user, account, dataset):
-    with pytest.raises(services.TooFewExamples):
+    with pytest.raises(planning.TooFewExamples):
         services.create_job(
             organization, by=user, name="x", dataset=dataset, base_model="gpt-4.1-mini", validation_split=0.5
         )
 
 
 def test_refuses_a_provider_that_the_organization_does_not_have(organization, user, account, dataset):
-    with pytest.raises(services.UnknownProvider):
+    with pytest.raises(planning.UnknownProvider):
         services.create_job(
             organization, by=user, name="x", dataset=dataset, base_model="gpt-4.1-mini", provider="azure"
         )
 
 
 def test_says_so_when_there_is_no_provider_at_all(organization, user, dataset):
-    with pytest.raises(services.NoProviderAccount):
+    with pytest.raises(planning.NoProviderAccount):
         services.create_job(organization, by=user, name="x", dataset=dataset, base_model="gpt-4.1-mini")
 
 
 def test_the_price_is_tokens_times_epochs_times_price(account, dataset):
-    estimate = services.estimate_cost(dataset, account=account, base_model="gpt-4.1-mini", epochs=2)
+    estimate = planning.estimate_cost(dataset, account=account, base_model="gpt-4.1-mini", epochs=2)
 
     assert estimate.epochs == 2
     assert estimate.training_tokens in (120, 240)
@@ -191,7 +191,7 @@ def test_does_not_know_the_price_of_a_model_that_only_the_account_offers(account
     ProviderAccount.objects.filter(pk=account.pk).update(base_models=["Qwen/Qwen3-32B"])
     account.refresh_from_db()
 
-    estimate = services.estimate_cost(dataset, account=account, base_model="Qwen/Qwen3-32B")
+    estimate = planning.estimate_cost(dataset, account=account, base_model="Qwen/Qwen3-32B")
 
     assert estimate.training_usd is None
 

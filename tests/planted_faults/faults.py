@@ -39,7 +39,7 @@ FAULTS = (
     ),
     Fault(
         name="no compare-and-set",
-        file="jobs/models.py",
+        file="jobs/models/jobs.py",
         old="        held = Job.objects.filter(pk=self.pk, lease_owner=self.lease_owner, status__in=ACTIVE)\n"
         "        if not held",
         new="        held = Job.objects.filter(pk=self.pk)\n        if not held",
@@ -47,7 +47,7 @@ FAULTS = (
     ),
     Fault(
         name="no lease",
-        file="jobs/models.py",
+        file="jobs/models/jobs.py",
         old="        claimed = Job.objects.filter(free, pk=self.pk, status__in=ACTIVE)",
         new="        claimed = Job.objects.filter(pk=self.pk, status__in=ACTIVE)",
         test="tests/jobs/test_models.py::test_only_one_claim_wins",
@@ -68,14 +68,14 @@ FAULTS = (
     ),
     Fault(
         name="the table of moves is not asked",
-        file="jobs/models.py",
+        file="jobs/models/jobs.py",
         old="pk=self.pk, status__in=sources(status))",
         new="pk=self.pk)",
         test="tests/jobs/test_models.py::test_moves_only_along_the_table",
     ),
     Fault(
         name="a naive sweep",
-        file="jobs/models.py",
+        file="jobs/models/querysets.py",
         old="        return self.free(now).filter(next_check_at__lte=now)",
         new="        return self.filter(next_check_at__lte=now)",
         test="tests/jobs/test_models.py::test_finds_due_jobs_that_nobody_holds",

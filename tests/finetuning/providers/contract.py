@@ -25,7 +25,7 @@ def create(provider, training_file, *, reference="job-1", base_model=BASE_MODEL)
 
 
 def test_accepts_an_address_and_key_that_work(provider):
-    assert provider.check() is None
+    assert provider.list_models()
 
 
 def test_uploads_a_file_once(provider, training_file):

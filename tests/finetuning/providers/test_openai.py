@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from email.utils import format_datetime
 
@@ -8,6 +8,7 @@ import pytest
 from finetuning.providers.base import (
     ProviderRefused,
     ProviderUnreachable,
+    TrainingPrice,
 )
 from tests.finetuning.providers.recorded import COMPLETION, JOB, refusal, text
 
@@ -38,7 +39,7 @@ def test_never_follows_a_redirect(connect):
     provider, wire = connect(httpx2.Response(307, headers={"location": "http://elsewhere.test/"}))
 
     with pytest.raises(ProviderUnreachable, match=r"http://elsewhere\.test/"):
-        provider.check()
+        provider.list_models()
 
     assert len(wire.requests) == 1
 
@@ -86,7 +87,7 @@ def test_refuses_a_website_as_a_provider(connect):
     provider, _ = connect(httpx2.Response(200, json={"hello": "world"}))
 
     with pytest.raises(ProviderUnreachable, match="could not be read"):
-        provider.check()
+        provider.list_models()
 
 
 def test_reads_the_usage_of_an_answer(connect):
@@ -115,33 +116,45 @@ def test_counts_nothing_where_no_usage_is_told(connect):
     assert (completion.prompt_tokens, completion.completion_tokens) == (0, 0)
 
 
+PRICE = TrainingPrice(usd=Decimal("5.00"), as_of=date(2025, 12, 1), source="https://example.com/prices")
+
+
 @pytest.mark.parametrize(
-    ("base_model", "tokens", "epochs", "usd"),
+    ("tokens", "epochs", "usd", "low", "high"),
     [
-        ("gpt-4.1-mini", 1_000_000, 3, Decimal("15.00")),
-        ("gpt-4.1-mini", 1_000, 1, Decimal("0.01")),
-        ("gpt-4.1-mini", 999, 1, Decimal("0.00")),
-        ("gpt-4.1-mini", 3_000, 1, Decimal("0.02")),
-        ("ft:gpt-4.1-mini-2025-04-14:acme::Ab1", 1_000_000, 1, Decimal("5.00")),
-        ("Qwen/Qwen3-32B", 1_000_000, 3, None),
+        (1_000_000, 3, "15.00", "14.25", "15.75"),
+        (1_000, 1, "0.01", "0.00", "0.01"),
+        (999, 1, "0.00", "0.00", "0.01"),
+        (3_000, 1, "0.02", "0.01", "0.02"),
+        (100_000, None, "1.50", "0.95", "2.10"),
     ],
 )
-def test_estimates_to_the_cent(connect, base_model, tokens, epochs, usd):
+def test_estimates_to_the_cent_and_within_a_range(connect, tokens, epochs, usd, low, high):
     provider, _ = connect(CREATED)
 
     estimate = provider.estimate_cost(
-        base_model=base_model, examples=100, tokens=tokens, validation_tokens=0, epochs=epochs
+        examples=100, tokens=tokens, validation_tokens=0, epochs=epochs, price=PRICE
     )
 
-    assert estimate.training_usd == usd
-    assert (estimate.price_as_of is None) == (usd is None)
+    prices = (estimate.training_usd, estimate.low_usd, estimate.high_usd)
+    assert prices == (Decimal(usd), Decimal(low), Decimal(high))
+    assert estimate.trained_tokens == tokens * (epochs or 3)
+
+
+def test_an_unknown_price_is_not_nothing(connect):
+    provider, _ = connect(CREATED)
+
+    estimate = provider.estimate_cost(examples=100, tokens=9, validation_tokens=0, epochs=3, price=None)
+
+    assert (estimate.training_usd, estimate.low_usd, estimate.high_usd) == (None, None, None)
+    assert estimate.trained_tokens == 27
 
 
 def test_estimates_with_the_epochs_that_the_provider_would_choose(connect):
     provider, _ = connect(CREATED)
 
     estimate = provider.estimate_cost(
-        base_model="gpt-4.1-mini", examples=10, tokens=100_000, validation_tokens=50_000, epochs=None
+        examples=10, tokens=100_000, validation_tokens=50_000, epochs=None, price=PRICE
     )
 
     assert (estimate.epochs, estimate.training_usd) == (10, Decimal("5.00"))

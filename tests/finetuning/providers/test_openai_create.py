@@ -3,6 +3,7 @@ import socket
 import threading
 
 import httpx2
+import openai
 import pytest
 
 from finetuning.providers.base import (
@@ -110,7 +111,7 @@ def test_is_refused_for_good(connect, status):
     ("status", "vendor_code", "code"),
     [
         (401, "invalid_api_key", "provider_key_refused"),
-        (403, None, "provider_refused"),
+        (403, None, "fine_tuning_not_available"),
         (400, "model_not_available", "model_not_available"),
     ],
 )
@@ -257,3 +258,25 @@ def test_gives_up_on_a_provider_that_drips(dripping_url):
 
     with pytest.raises(OutcomeUnknown, match="in time"):
         provider.create_job(RUN)
+
+
+def test_sends_what_a_vendor_wants_besides(connect):
+    provider, wire = connect(httpx2.Response(200, json=JOB), extra_body={"trainingType": "globalStandard"})
+
+    provider.create_job(RUN)
+
+    assert wire.sent["trainingType"] == "globalStandard"
+
+
+def test_a_refusal_without_a_code_is_told_from_others(connect):
+    words = {"error": {"message": "Your organization cannot fine-tune.", "code": None}}
+    provider, _ = connect(httpx2.Response(403, json=words))
+
+    with pytest.raises(ProviderRefused) as refused:
+        provider.create_job(RUN)
+
+    assert (refused.value.code, refused.value.message) == (
+        "fine_tuning_not_available",
+        "Your organization cannot fine-tune.",
+    )
+    assert isinstance(refused.value.__cause__, openai.PermissionDeniedError)

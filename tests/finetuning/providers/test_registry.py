@@ -15,13 +15,13 @@ def account(**columns):
 def test_asks_the_sandbox_for_a_sandbox_account(sandbox):
     provider = get_provider(account(kind="sandbox"))
 
-    assert provider.check() is None
+    assert provider.list_models()
 
 
 def test_asks_the_sandbox_without_a_key(sandbox):
     provider = get_provider(ProviderAccount(kind="sandbox"))
 
-    assert provider.check() is None
+    assert provider.list_models()
 
 
 def test_asks_the_address_of_a_compatible_account(sandbox, settings):
@@ -29,7 +29,7 @@ def test_asks_the_address_of_a_compatible_account(sandbox, settings):
 
     provider = get_provider(account(kind="compatible", base_url=f"{sandbox.url}/v1"))
 
-    assert provider.check() is None
+    assert provider.list_models()
 
 
 @pytest.mark.parametrize(

@@ -22,4 +22,4 @@ def test_asks_directly_where_the_environment_names_a_proxy(provider, monkeypatch
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
 
-    assert provider.check() is None
+    assert provider.list_models()

@@ -1,154 +1,19 @@
 """Training jobs. The row is the queue: what is to be done next, and when, stands in its columns."""
 
 from datetime import datetime, timedelta
-from typing import Any, Self
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import uuid4
 
 from django.db import models, transaction
-from django.db.models import F, Q, Window
-from django.db.models.functions import Extract, Greatest, RowNumber
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from finetuning.ids import uuid7
-from finetuning.models import Organization, OrganizationOwned, ProviderAccount, Workspace
+from finetuning.models import Organization, OrganizationOwned, ProviderAccount
 from finetuning.webhooks.events import announce
-from jobs.states import ACTIVE, TERMINAL, Status, sources
-
-# So many of the latest jobs say how long one takes: more would make the answer slower and older.
-MEDIAN_OF = 1_000
-TIMED_SUCCESS = Q(status=Status.SUCCEEDED, started_at__isnull=False, completed_at__isnull=False)
-
-
-class IllegalMove(Exception):
-    """The job is not in a state from which it may go there; nothing was changed."""
-
-
-class LeaseLost(Exception):
-    """Another worker has taken the job over, so what this one found out is void."""
-
-
-class Median(models.Aggregate):
-    """PostgreSQL's percentile_cont(0.5)."""
-
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = models.FloatField()
-
-
-class JobQuerySet(models.QuerySet["Job"]):
-    def active(self) -> Self:
-        return self.filter(status__in=ACTIVE)
-
-    def finished(self) -> Self:
-        return self.filter(status__in=TERMINAL)
-
-    def free(self, now: datetime) -> Self:
-        """Jobs that no living worker holds."""
-        return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
-
-    def due(self, now: datetime) -> Self:
-        """Jobs whose next step is due and that no living worker holds, the longest waiting first."""
-        return self.free(now).filter(next_check_at__lte=now).order_by("next_check_at", "id")
-
-    def in_turn(self) -> Self:
-        """Each organization's first, then each one's second: nobody waits for all of somebody else's."""
-        place = Window(
-            RowNumber(), partition_by="organization_id", order_by=[F("next_check_at").asc(), F("id").asc()]
-        )
-        return self.annotate(place=place).order_by("place", "next_check_at", "id")
-
-    def watched(self) -> Self:
-        """Jobs that run at the provider, whose news a list of all runs can tell."""
-        return self.filter(
-            status__in=(Status.QUEUED, Status.RUNNING),
-            provider_job_id__isnull=False,
-            cancel_requested_at=None,
-            retries=0,
-        )
-
-    def duplicate_checks_due(self, now: datetime) -> Self:
-        """Jobs of which a second run may have turned up meanwhile, and whose own run is known."""
-        settled = Q(provider_job_id__isnull=False) | Q(status__in=TERMINAL)
-        return self.filter(settled, dup_check_at__lte=now).order_by("dup_check_at", "id")
-
-    def claim_all(self, *, now: datetime, until: datetime) -> tuple[UUID, int]:
-        """Take the leases of all these jobs that are free, at once; returns the owner and how many."""
-        token = uuid4()
-        free = self.free(now).select_for_update(skip_locked=True, of=("self",)).order_by().values("pk")
-        with transaction.atomic():
-            claimed = Job.objects.filter(pk__in=free).update(
-                lease_owner=token, lease_until=until, attempts=F("attempts") + 1
-            )
-        return token, claimed
-
-    def held_by(self, owner: UUID) -> Self:
-        """Unfinished jobs whose lease is still of `owner`."""
-        return self.filter(lease_owner=owner, next_check_at__isnull=False)
-
-    def release_all(self, *, owner: UUID, next_check_at: Any, **columns: Any) -> None:
-        """Give back the leases that are still of `owner`. `next_check_at` may be an expression."""
-        self.held_by(owner).update(
-            lease_owner=None, lease_until=None, attempts=0, next_check_at=next_check_at, **columns
-        )
-
-    def cancel_all(self, *, by: str, now: datetime) -> None:
-        """Cancel all that have not ended: at once where the provider has not heard of the job, else by the
-        next sweep. Called in the transaction of what is the reason, such as a deleted organization."""
-        for job in self.filter(status__in=ACTIVE):
-            try:
-                job.move_to(
-                    Status.CANCELLED,
-                    message=f"Cancelled by {by}.",
-                    now=now,
-                    only_if=Q(create_intent_at=None, provider_job_id=None),
-                    cancelled_at=now,
-                )
-            except IllegalMove:
-                if job.request_cancel(now=now):
-                    job.events.create(event_type="status", message=f"{by} asked to cancel.", created_at=now)
-
-    def with_related(self) -> Self:
-        """With everything that a list row or the API shows of a job."""
-        return self.select_related("dataset", "provider_account", "created_by", "fine_tuned_model")
-
-    def with_names(self) -> Self:
-        """With what the API shows of related rows, and no other column of them."""
-        own = [field.name for field in Job._meta.concrete_fields]
-        person = ("created_by__email", "created_by__first_name", "created_by__last_name")
-        named = ("dataset__name", "dataset__total_examples", "provider_account__name", "fine_tuned_model__id")
-        return self.with_related().only(*own, *named, *person)
-
-    def median_duration(self) -> float | None:
-        """Seconds from the start of training to its end: the median of the latest jobs that succeeded."""
-        seconds = self.filter(TIMED_SUCCESS).annotate(
-            seconds=Extract(F("completed_at") - F("started_at"), "epoch")
-        )
-        latest = seconds.order_by("-completed_at", "-id").values("seconds")[:MEDIAN_OF]
-        median: float | None = latest.aggregate(median=Median("seconds"))["median"]
-        return median
-
-
-class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc]
-    """On the manager, not on the QuerySet: only `organization.jobs` knows whose numbers are asked for."""
-
-    def totals(self, *, workspace: Workspace | None = None) -> dict[str, Any]:
-        """Numbers of `organization.jobs`, or of those in one workspace.
-
-        `success_rate` is a share of the finished ones from 0 to 1, None where nothing has finished.
-        """
-        sums = self.instance.stat_changes.sums("jobs", workspace=workspace)
-        by_status = {status.value: sums["status"][status] for status in Status}
-        finished = sum(by_status[status] for status in TERMINAL)
-        return {
-            "total_jobs": sum(by_status.values()),
-            "active_jobs": sum(by_status[status] for status in ACTIVE),
-            "succeeded_jobs": by_status[Status.SUCCEEDED],
-            "failed_jobs": by_status[Status.FAILED],
-            "cancelled_jobs": by_status[Status.CANCELLED],
-            "by_status": by_status,
-            "spent_usd": sums["spent_usd"][""],
-            "success_rate": by_status[Status.SUCCEEDED] / finished if finished else None,
-        }
+from jobs.advice import Advice, advice
+from jobs.models.querysets import TIMED_SUCCESS, IllegalMove, JobManager, LeaseLost
+from jobs.states import ACTIVE, PAUSED, TERMINAL, Status, sources
 
 
 class Job(OrganizationOwned):
@@ -166,6 +31,23 @@ class Job(OrganizationOwned):
     validation_split = models.FloatField(default=0)
     suffix = models.CharField(max_length=64, blank=True)
     seed = models.IntegerField()
+    metadata = models.JSONField(default=dict, blank=True)
+    grader = models.JSONField(default=dict, blank=True, help_text="What scores answers in reinforcement.")
+    parent_model = models.ForeignKey(
+        "models_registry.FineTunedModel",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="continuing_jobs",
+    )
+    start_model = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Of which tuned model or checkpoint it goes on; empty: of the base model.",
+    )
+    checkpoints = models.JSONField(
+        default=list, blank=True, help_text="What was kept on the way: id, model_id, step, metrics."
+    )
 
     status = models.CharField(
         max_length=20, choices=[(status.value, status.value) for status in Status], default=Status.PENDING
@@ -176,10 +58,22 @@ class Job(OrganizationOwned):
     trained_tokens = models.BigIntegerField(null=True, blank=True)
     training_loss = models.FloatField(null=True, blank=True)
     validation_loss = models.FloatField(null=True, blank=True)
+    estimated_tokens = models.BigIntegerField(null=True, blank=True, help_text="Of all epochs together.")
     estimated_cost_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    estimated_low_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    estimated_high_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     actual_cost_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     error_code = models.CharField(max_length=100, blank=True)
     error_message = models.TextField(blank=True)
+    error_evidence = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Where the error is in the dataset: [{"example": 3, "line": 4}], both from 1.',
+    )
+    retried_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retries_of"
+    )
+    queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -299,6 +193,42 @@ class Job(OrganizationOwned):
             return None
         return (self.completed_at or self.cancelled_at or timezone.now()) - self.started_at
 
+    @property
+    def estimate_error(self) -> float | None:
+        """By what share of the estimated tokens the trained ones are more (or, negative, fewer).
+
+        In tokens, because cents are too coarse for a small job, and because a price may not be known. None
+        until both are known.
+        """
+        if not self.estimated_tokens or self.trained_tokens is None:
+            return None
+        return self.trained_tokens / self.estimated_tokens - 1
+
+    @property
+    def advice(self) -> Advice | None:
+        """Why it failed and what to do; None unless it did."""
+        if self.status != Status.FAILED:
+            return None
+        return advice(self.error_code, message=self.error_message, kind=self.provider_account.kind)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the provider lets the run wait because somebody asked for that."""
+        return self.status == Status.RUNNING and self.vendor_status in PAUSED
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it can be asked to wait or, paused, to go on."""
+        return self.status == Status.RUNNING and self.provider_account.capabilities.pauses
+
+    @property
+    def waits_unusually_long(self) -> bool:
+        """Whether it has been queued at the provider for longer than 95 % of the organization's jobs were."""
+        if self.status != Status.QUEUED or self.queued_at is None:
+            return False
+        usual = self.organization.jobs.usual_queue_time()
+        return usual is not None and (timezone.now() - self.queued_at).total_seconds() > usual
+
     def claim(self, *, now: datetime, until: datetime) -> bool:
         """Take the lease of a job that is not finished. False: another worker holds it."""
         token = uuid4()
@@ -340,6 +270,8 @@ class Job(OrganizationOwned):
         """
         if status in TERMINAL:
             columns |= {"next_check_at": None, "lease_owner": None, "lease_until": None}
+        if status == Status.QUEUED:
+            columns["queued_at"] = now
         with transaction.atomic():
             movable = Job.objects.filter(only_if or Q(), pk=self.pk, status__in=sources(status))
             moved = movable.update(status=status, updated_at=now, **columns)
@@ -390,39 +322,3 @@ class Job(OrganizationOwned):
             **columns,
         )
         self._reload()
-
-
-class JobEventQuerySet(models.QuerySet["JobEvent"]):
-    def newest_first(self) -> Self:
-        return self.order_by("-created_at", "-id")
-
-    def metrics(self) -> Self:
-        """The measured steps, in the order of training."""
-        return self.filter(event_type="metrics").order_by("created_at", "id")
-
-
-class JobEvent(models.Model):
-    """One line of a job's history: ours, or the provider's with its own id."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
-    event_type = models.CharField(max_length=50)
-    level = models.CharField(max_length=10, default="info")
-    message = models.TextField()
-    metadata = models.JSONField(default=dict)
-    provider_event_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
-    created_at = models.DateTimeField(default=timezone.now)
-
-    objects = JobEventQuerySet.as_manager()
-
-    class Meta:
-        db_table = "fine_tuning_events"
-        indexes = [models.Index(fields=["job", "-created_at", "-id"], name="job_events_newest")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["job", "provider_event_id"], name="job_events_provider_id_unique"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.event_type}: {self.message}"

@@ -1,0 +1,214 @@
+"""What is settled before a job is made: where it trains, on which base model, how, and at what price."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from datasets.models import Dataset
+from finetuning.errors import Conflict, Invalid
+from finetuning.models import Organization, ProviderAccount
+from finetuning.offers import Offer, find_offer
+from finetuning.providers import get_provider
+from finetuning.providers.base import CostEstimate, Provider, ProviderError
+from finetuning.providers.base_models import find_base_model
+from models_registry.models import FineTunedModel
+
+MIN_EXAMPLES = 10
+
+
+class DatasetNotTrainable(Conflict):
+    code = "dataset_not_trainable"
+
+
+class UnknownBaseModel(Invalid):
+    code = "unknown_base_model"
+
+
+class BaseModelRetired(Conflict):
+    code = "base_model_retired"
+
+
+class MethodNotOffered(Invalid):
+    code = "method_not_offered"
+
+
+class ModelOfAnotherProvider(Invalid):
+    code = "model_of_another_provider"
+
+
+class GraderMissing(Invalid):
+    code = "grader_missing"
+
+
+class TooFewExamples(Invalid):
+    code = "too_few_examples"
+
+
+class NoProviderAccount(Conflict):
+    code = "no_provider_account"
+
+
+class UnknownProvider(Invalid):
+    code = "unknown_provider"
+
+
+class ProviderNotUsable(Conflict):
+    code = "provider_not_usable"
+
+
+def find_provider_account(organization: Organization, name: str) -> ProviderAccount:
+    """The enabled account called `name`, or the default one. Raises NoProviderAccount, UnknownProvider."""
+    accounts = {account.name: account for account in organization.provider_accounts.enabled()}
+    if not accounts:
+        raise NoProviderAccount("No provider is set up for this organization. Ask an admin to add one.")
+    if not name:
+        return next(iter(accounts.values()))
+    if name not in accounts:
+        raise UnknownProvider(
+            f"There is no provider {name!r}. Choose one of: {', '.join(accounts)}.", pointer="/provider"
+        )
+    return accounts[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where and from what a job sets out. `model` is what the provider starts from, where it is tuned."""
+
+    account: ProviderAccount
+    offer: Offer
+    parent: FineTunedModel | None
+    model: str
+
+
+def find_start(organization: Organization, *, base_model: str, provider: str) -> Start:
+    """The base model, the tuned model or the checkpoint called `base_model`, at the account it is trained at.
+
+    A tuned model is called by its id, its name, or its id at the provider, and goes on where it was made. A
+    base model's name means the base model. Raises as `find_provider_account` and `trainable_offer` do, and
+    ModelOfAnotherProvider.
+    """
+    is_base = find_base_model(base_model) is not None and not base_model.startswith("ft:")
+    parent = None if is_base else organization.fine_tuned_models.called(base_model).first()
+    if parent is None:
+        account = find_provider_account(organization, provider)
+        offer = trainable_offer(account, base_model)
+        tuned = base_model if base_model.startswith("ft:") else ""
+        return Start(account=account, offer=offer, parent=None, model=tuned)
+    account = parent.provider_account
+    if provider not in {"", account.name}:
+        raise ModelOfAnotherProvider(
+            f"{parent.name} was made with the account {account.name!r}, and goes on only there.",
+            pointer="/provider",
+        )
+    if not account.is_enabled:
+        raise UnknownProvider(f"The provider {account.name!r} is switched off.", pointer="/provider")
+    offer = trainable_offer(account, parent.base_model)
+    return Start(account=account, offer=offer, parent=parent, model=parent.provider_model_id)
+
+
+def trainable_offer(account: ProviderAccount, name: str) -> Offer:
+    """The base model `name` as the account offers it today. Raises UnknownBaseModel or BaseModelRetired."""
+    offer = find_offer(account, name, day=timezone.now().date())
+    if offer is None:
+        raise UnknownBaseModel(
+            f"The base model {name!r} is not known. GET /api/base-models lists what can be trained.",
+            pointer="/baseModel",
+        )
+    if offer.is_retired:
+        raise BaseModelRetired(
+            f"{offer.base_model.name} was retired on {offer.retires_on}. Choose a newer base model.",
+            pointer="/baseModel",
+        )
+    return offer
+
+
+def matching_method(account: ProviderAccount, dataset: Dataset, offer: Offer, method: str) -> str:
+    """The method for the dataset's kind of examples; `method` empty takes it. Raises MethodNotOffered.
+
+    Reinforcement takes examples for supervised training: their last answer is what graders compare with.
+    """
+    fitting = {dataset.method, "reinforcement"} if dataset.method == "supervised" else {dataset.method}
+    wanted = method or dataset.method
+    if wanted not in fitting:
+        raise MethodNotOffered(
+            f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
+            pointer="/method",
+        )
+    if wanted not in account.capabilities.methods:
+        raise MethodNotOffered(
+            f"{account.get_kind_display()} does not train by {wanted!r}. Choose another account.",
+            pointer="/provider",
+        )
+    if wanted not in offer.base_model.methods:
+        raise MethodNotOffered(
+            f"{offer.base_model.name} cannot be trained by {wanted!r}.", pointer="/baseModel"
+        )
+    return wanted
+
+
+def check_grader(method: str, *, grader: dict[str, Any], validation_split: float) -> None:
+    """Refuse reinforcement without what it needs, and a grader for anything else. Raises GraderMissing."""
+    if method != "reinforcement":
+        if grader:
+            raise GraderMissing(f"Training by {method!r} takes no grader.", pointer="/grader")
+        return
+    if not grader:
+        raise GraderMissing("Reinforcement needs a grader, which scores the answers.", pointer="/grader")
+    if not validation_split:
+        raise GraderMissing("Reinforcement needs examples for validation.", pointer="/validationSplit")
+
+
+def not_trainable(dataset: Dataset) -> DatasetNotTrainable:
+    """Why the dataset cannot be trained on, as an error to raise."""
+    reasons = {
+        Dataset.Status.PROCESSING: "It is still being read. Wait until it is valid.",
+        Dataset.Status.INVALID: "It has errors. Open it to see on which lines.",
+        Dataset.Status.VALID: "It was deleted.",
+    }
+    reason = reasons[Dataset.Status(dataset.status)]
+    return DatasetNotTrainable(
+        f"The dataset {dataset.name!r} cannot be trained on. {reason}", pointer="/datasetId"
+    )
+
+
+def estimate_cost(
+    dataset: Dataset,
+    *,
+    account: ProviderAccount,
+    base_model: str,
+    epochs: int | None = None,
+    validation_split: float = 0,
+) -> CostEstimate:
+    """What training on the dataset will cost, from its counted tokens.
+
+    `training_usd` is None where no price is known. Raises DatasetNotTrainable, UnknownBaseModel,
+    BaseModelRetired, ProviderNotUsable for an account without a usable address or key, or TooFewExamples
+    when the split leaves fewer than 10 examples to train on.
+    """
+    if not dataset.is_trainable:
+        raise not_trainable(dataset)
+    offer = trainable_offer(account, base_model)
+    held_back = round(dataset.total_examples * validation_split)
+    examples = dataset.total_examples - held_back
+    if examples < MIN_EXAMPLES:
+        raise TooFewExamples(
+            f"Only {examples} examples are left for training; at least {MIN_EXAMPLES} are needed.",
+            pointer="/validationSplit",
+        )
+    tokens = dataset.billable_tokens(offer.base_model.max_example_tokens)
+    validation_tokens = round(tokens * held_back / dataset.total_examples)
+    return _usable_provider(account).estimate_cost(
+        examples=examples,
+        tokens=tokens - validation_tokens,
+        validation_tokens=validation_tokens,
+        epochs=epochs,
+        price=offer.training_price,
+    )
+
+
+def _usable_provider(account: ProviderAccount) -> Provider:
+    try:
+        return get_provider(account)
+    except ProviderError as error:
+        raise ProviderNotUsable(error.message, pointer="/provider") from error

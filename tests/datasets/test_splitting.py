@@ -1,0 +1,97 @@
+"""Nothing that is held back for validation is known from training, whatever the data is like."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasets import splitting
+from datasets.quality import duplicates
+from datasets.splitting import held_back
+from datasets.training_files import validation_positions
+from tests.factories import DatasetFactory
+
+WORDS = [f"word{number}" for number in range(400)]
+
+
+def text(start, *, changed=0):
+    """Sixty words from `start` on, the last `changed` of them other ones."""
+    words = WORDS[start : start + 60]
+    return " ".join(words[: 60 - changed] + [f"other{start}x{n}" for n in range(changed)]).encode()
+
+
+# Few starts, so that many texts are the same or nearly; with more changed words they are merely related.
+TEXTS = st.builds(text, st.sampled_from([0, 3, 60, 120, 180, 240]), changed=st.integers(0, 30))
+EXAMPLES = st.lists(st.tuples(TEXTS | st.binary(max_size=40), st.none() | st.integers(0, 5)), max_size=60)
+
+
+def prints_of(texts):
+    return duplicates.prints_of(texts, lines=np.arange(len(texts), dtype=np.uint64))
+
+
+def part(prints, indexes):
+    kept = np.array(sorted(indexes), dtype=int)
+    return duplicates.Prints(
+        lines=prints.lines[kept], digests=prints.digests[kept], signatures=prints.signatures[kept]
+    )
+
+
+@given(examples=EXAMPLES, size=st.integers(0, 30), seed=st.integers(0, 2**31 - 1))
+def test_leaks_nothing_and_keeps_conversations_together(examples, size, seed):
+    prints = prints_of([words for words, _ in examples])
+    conversations = [conversation for _, conversation in examples]
+
+    validation = held_back(prints, conversations, size=size, seed=seed)
+
+    training = set(range(len(examples))) - validation
+    assert len(validation) <= size
+    assert duplicates.shared(part(prints, training), part(prints, validation)) == []
+    assert duplicates.shared(part(prints, validation), part(prints, training)) == []
+    apart = [{conversations[index] for index in side} - {None} for side in (training, validation)]
+    assert apart[0] & apart[1] == set()
+    assert validation == held_back(prints, conversations, size=size, seed=seed)
+
+
+@given(examples=st.lists(TEXTS, min_size=2, max_size=40), seed=st.integers(0, 2**31 - 1))
+def test_leaks_nothing_where_too_many_are_alike_to_compare_all(examples, seed):
+    prints = prints_of(examples)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(splitting, "COMPARED_PAIRWISE", 1)
+        validation = held_back(prints, [None] * len(examples), size=len(examples) // 2, seed=seed)
+
+    training = set(range(len(examples))) - validation
+    assert duplicates.shared(part(prints, training), part(prints, validation)) == []
+
+
+def test_the_property_would_notice_a_leak():
+    prints = prints_of([text(0), text(0, changed=1), text(120)])
+
+    assert duplicates.shared(part(prints, {0, 2}), part(prints, {1})) != []
+    assert held_back(prints, [None] * 3, size=1, seed=1) == {2}
+
+
+def test_holds_back_as_many_as_asked_where_nothing_is_alike():
+    prints = prints_of([f"text number {n} of its own kind {n * n}".encode() for n in range(100)])
+    nowhere = [None] * 100
+
+    first = held_back(prints, nowhere, size=20, seed=7)
+
+    assert len(first) == 20
+    assert first != held_back(prints, nowhere, size=20, seed=8)
+
+
+@pytest.mark.django_db
+def test_keeps_the_turns_of_a_stored_conversation_together(organization):
+    dataset = DatasetFactory(organization=organization, examples=40)
+    for number in range(10):
+        conversation, _ = organization.conversations.record(
+            messages=[{"role": "user", "content": f"{number}?"}, {"role": "assistant", "content": "Yes."}]
+        )
+        dataset.examples.filter(position__in=range(number * 4, number * 4 + 4)).update(
+            conversation=conversation
+        )
+
+    apart = validation_positions(dataset, split=0.25, seed=3)
+
+    assert len(apart) == 8
+    assert all((start in apart) == (start + turn in apart) for start in range(0, 40, 4) for turn in range(4))
