@@ -8,14 +8,14 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from datasets.models import Dataset, DatasetProblem
+from datasets import storing
+from datasets.models import Dataset
 from datasets.problems import KEPT_PER_CODE, Problem
 from datasets.quality import QualityReport
 from datasets.tally import Tally, repeated
 from datasets.validation import check_size
 
 MAX_ATTEMPTS = 5
-BATCH_SIZE = 1_000
 SHOWN_ERRORS = 100
 SHOWN_PROMPTS = 20
 
@@ -48,17 +48,16 @@ def close_dataset(dataset: Dataset, tally: Tally) -> None:
     _store_verdict(dataset, tally, quality)
 
 
-def store_problems(dataset: Dataset, tally: Tally) -> None:
+def keep_problems(dataset: Dataset, tally: Tally) -> None:
     """Move the problems that the tally keeps into the database; it goes on counting."""
-    kept = [DatasetProblem(dataset=dataset, **vars(problem)) for problem in tally.report.kept]
-    DatasetProblem.objects.bulk_create(kept, batch_size=BATCH_SIZE)
+    storing.store_problems(dataset, tally.report.kept)
     tally.report.kept.clear()
 
 
 @transaction.atomic
 def _store_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> None:
     dataset.examples.filter(position__gte=tally.examples).delete()
-    store_problems(dataset, tally)
+    keep_problems(dataset, tally)
     dataset.ranges.all().delete()
     _record_verdict(dataset, tally, quality)
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, store_problems
+from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
 from datasets.formats import MAX_ROWS, Readable, Row
 from datasets.models import Dataset, DatasetRange
 from datasets.problems import Problem
@@ -115,7 +115,7 @@ def read_range(part: DatasetRange) -> None:
         )
         _check_lines(part, tally)
         dataset.problems.filter(line__gte=part.first_line, line__lt=part.first_line + part.lines).delete()
-        store_problems(dataset, tally)
+        keep_problems(dataset, tally)
         if not part.mark_read(result=tally.dump(), now=timezone.now()):
             raise LeaseLost(part.pk)
 

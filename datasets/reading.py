@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets import ranges
-from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, store_problems
+from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
 from datasets.deriving import write_derived
 from datasets.formats import Reading
 from datasets.layouts.reading import read_examples
@@ -115,7 +115,7 @@ def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int
                 positions=len(chunk),
                 conversation_ids=conversation_ids,
             )
-            store_problems(dataset, tally)
+            keep_problems(dataset, tally)
             if not dataset.keep_claim(read_bytes=copy.tell()):
                 raise LeaseLost(dataset.pk)
         position += len(chunk)

@@ -1,4 +1,4 @@
-"""Putting examples into the database by binary COPY, past the ORM.
+"""Putting examples and problems into the database by COPY, past the ORM.
 
 This is the only module that does so; a test compares what it stores with what the ORM would.
 """
@@ -9,10 +9,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from datasets.models import Dataset, TrainingExample
+from datasets.models import Dataset, DatasetProblem, TrainingExample
+from datasets.problems import Problem
 from datasets.tally import Accepted
 
 _COLUMNS = ("dataset_id", "position", "line", "token_count", "messages", "attributes", "conversation_id")
+_PROBLEM_COLUMNS = tuple(Problem.__dataclass_fields__)
 # PostgreSQL's manual, "COPY", "Binary Format".
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -50,6 +52,17 @@ def replace_examples(
     replaced = range(first_position, first_position + positions)
     dataset.examples.filter(position__gte=replaced.start, position__lt=replaced.stop).delete()
     return _copy(_packed(dataset, rows, first_position, conversation_ids))
+
+
+def store_problems(dataset: Dataset, problems: Iterable[Problem]) -> None:
+    """Add problems of the dataset's file."""
+    table, columns = DatasetProblem._meta.db_table, ", ".join(_PROBLEM_COLUMNS)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} (dataset_id, {columns}) FROM STDIN") as copy,
+    ):
+        for problem in problems:
+            copy.write_row((dataset.pk, *[getattr(problem, name) for name in _PROBLEM_COLUMNS]))
 
 
 def _copy(rows: Iterator[bytes]) -> int:

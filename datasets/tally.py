@@ -17,8 +17,8 @@ from datasets.tokens import count_example, count_spoken
 from datasets.validation import MAX_EXAMPLE_TOKENS, check_row, check_tokens, method_of
 from datasets.validation.plain import PlainRow
 
-# As much as fits into the cache of a core.
-BATCH_BYTES = 256 * 1024
+# Enough that the tables of a step come into the cache of a core and stay there for a while.
+BATCH_BYTES = 1024 * 1024
 
 
 class LinesLost(Exception):

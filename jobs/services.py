@@ -19,6 +19,7 @@ from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
 from finetuning.providers.base import (
+    CostEstimate,
     OutcomeUnknown,
     Provider,
     ProviderError,
@@ -109,34 +110,43 @@ def create_job(
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
-    with transaction.atomic():
-        _take_place(organization)
-        _keep_dataset(organization, dataset)
-        job = organization.jobs.create(
-            created_by=by,
-            name=name,
-            description=description,
-            dataset=dataset,
-            provider_account=start.account,
-            workspace=workspace or dataset.workspace,
-            base_model=start.offer.base_model.name,
-            parent_model=start.parent,
-            start_model=start.model,
-            metadata=metadata or {},
-            grader=grader or {},
-            method=chosen_method,
-            hyperparameters=hyperparameters,
-            validation_split=validation_split,
-            suffix=suffix,
-            retried_from=retried_from,
-            seed=secrets.randbelow(2**31) if seed is None else seed,
-            total_epochs=estimate.epochs,
-            estimated_tokens=estimate.trained_tokens,
-            estimated_cost_usd=estimate.training_usd,
-            estimated_low_usd=estimate.low_usd,
-            estimated_high_usd=estimate.high_usd,
-        )
-        _ring(job)
+    return _accept(
+        organization,
+        created_by=by,
+        name=name,
+        description=description,
+        dataset=dataset,
+        provider_account=start.account,
+        workspace=workspace or dataset.workspace,
+        base_model=start.offer.base_model.name,
+        parent_model=start.parent,
+        start_model=start.model,
+        metadata=metadata or {},
+        grader=grader or {},
+        method=chosen_method,
+        hyperparameters=hyperparameters,
+        validation_split=validation_split,
+        suffix=suffix,
+        retried_from=retried_from,
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        estimate=estimate,
+    )
+
+
+@transaction.atomic
+def _accept(organization: Organization, *, dataset: Dataset, estimate: CostEstimate, **columns: Any) -> Job:
+    _take_place(organization)
+    _keep_dataset(organization, dataset)
+    job: Job = organization.jobs.create(
+        dataset=dataset,
+        total_epochs=estimate.epochs,
+        estimated_tokens=estimate.trained_tokens,
+        estimated_cost_usd=estimate.training_usd,
+        estimated_low_usd=estimate.low_usd,
+        estimated_high_usd=estimate.high_usd,
+        **columns,
+    )
+    _ring(job)
     return job
 
 

@@ -177,7 +177,7 @@ class HealthSerializer(Serializer):
 
 class StatisticsSerializer(Serializer):
     """Histograms go by the upper end of each doubling; `systemPrompts` has the most frequent ones, by their
-    beginning; `languages` are shares of a sample of texts, by ISO 639-1.
+    beginning; `languages` are shares of a sample of texts, by BCP 47.
     """
 
     examples = serializers.IntegerField()

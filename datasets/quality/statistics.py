@@ -24,7 +24,7 @@ MIN_LANGUAGE_CHARACTERS = 20
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """`tokens_histogram` maps the upper end of each doubling to the number of examples; `system_prompts` maps
-    the beginning of each prompt to its examples, the most frequent first; `languages` maps ISO 639-1 codes
+    the beginning of each prompt to its examples, the most frequent first; `languages` maps BCP 47 codes
     to shares of the texts looked at.
     """
 

@@ -6,6 +6,7 @@ from django.db import connection
 
 from datasets import storing
 from datasets.models import TrainingExample
+from datasets.problems import Problem
 from datasets.tally import Accepted
 from tests.factories import DatasetFactory
 
@@ -109,3 +110,22 @@ def test_tells_how_many_rows_the_database_has_taken(organization):
         )
 
     assert store(dataset, rows) == 1
+
+
+def test_stores_problems_as_the_orm_would(organization):
+    copied, made = DatasetFactory(organization=organization), DatasetFactory(organization=organization)
+    odd = "a\tb\nc\\N \\ \u2028 \U0001f600"
+    problems = [
+        Problem(code="bom", severity="warning", line=1, message=odd, pointer="/a~1b", found=odd, fix="\\."),
+        Problem(code="no_examples", message="None.", expected=""),
+    ]
+
+    storing.store_problems(copied, problems)
+    storing.store_problems(copied, [])
+    for problem in problems:
+        made.problems.create(**vars(problem))
+
+    names = list(vars(problems[0]))
+    stored = [list(dataset.problems.order_by("id").values_list(*names)) for dataset in (copied, made)]
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == 2
