@@ -37,13 +37,16 @@ STEPS = int(os.environ.get("STATEFUL_STEPS", "30"))
 
 
 class Listener:
-    """The part of a provider that a recorded answer needs: the log of the run, newest first."""
+    """The part of a provider that a recorded answer needs: the log of the run, newest first, and checkpoints."""
 
     def __init__(self, log):
         self.log = log
 
     def list_events(self, remote_id):
         return iter(sorted(self.log, key=lambda event: event.id, reverse=True))
+
+    def list_checkpoints(self, remote_id):
+        return []
 
 
 def shown(word, *, model_id):
