@@ -44,6 +44,7 @@ class World:
         start_postgres(self.supervisor, sockets=sockets)
         self.provider_port = free_port()
         os.environ |= {
+            "JOBS_PER_HOUR": "1000000",
             "DATABASE_URL": database_url(sockets),
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "SECRET_KEY": "of-no-value-and-only-for-these-cells-0123456789abcdefgh",
