@@ -49,5 +49,9 @@ planted-faults: $(READY)  ## Twelve guards taken away, one by one: a test must n
 bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.poll $(ARGS)
 
+.PHONY: bench-ingest
+bench-ingest: $(READY)  ## From upload to stored examples against the cookbook, plain Django and the floor (docs/ingestion.md)
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.ingest $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
