@@ -63,5 +63,9 @@ bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
 fuzz-ingest: $(READY)  ## CASES training files made by chance, read and judged; SEED repeats a run
 	@exec .venv/bin/python -m tests.fuzz_ingest --cases "$(or $(CASES),20000)" $(if $(SEED),--seed "$(SEED)")
 
+.PHONY: bench-ingest
+bench-ingest: $(READY)  ## From upload to stored examples against the cookbook, plain Django and the floor (docs/ingestion.md)
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.ingest $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
