@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,11 @@ from finetuning.models import Organization
 from finetuning.providers.base_models import find_base_model
 from finetuning.webhooks.events import announce
 from models_registry.models import ApiKey, FineTunedModel, UsageBatch, UsageDay
-from models_registry.models.usage import MEASURES
+from models_registry.models.usage import MEASURES, UsageDayQuerySet
 
 COUNTED_ON_MODELS = ("requests", "prompt_tokens", "completion_tokens", "latency_ms")
 PER_MILLION = Decimal(1_000_000)
+SHOWN = timedelta(days=30)
 WARNED_SHARE = Decimal("0.8")
 
 
@@ -74,6 +75,16 @@ def prices_of(base_model: str) -> Prices:
 def month_of(moment: datetime) -> date:
     """The first day of its month, in UTC."""
     return moment.astimezone(UTC).date().replace(day=1)
+
+
+def usage_of(days: UsageDayQuerySet, *, now: datetime | None = None) -> dict[str, Any]:
+    """What a page shows of `days`: the totals of the last 30 days, and rows by model, agent and key."""
+    recent = days.since(((now or timezone.now()) - SHOWN).date())
+    rows = recent.summed_by("provider_model_id", "agent__name", "api_key__name")
+    totals: dict[str, Any] = {name: sum(row[f"total_{name}"] for row in rows) for name in MEASURES}
+    requests = totals["requests"]
+    totals["average_first_token_ms"] = round(totals["first_token_ms"] / requests) if requests else None
+    return {"days": SHOWN.days, "rows": rows, **totals}
 
 
 @transaction.atomic

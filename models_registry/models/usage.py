@@ -43,11 +43,6 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
     def since(self, day: date) -> Self:
         return self.filter(day__gte=day)
 
-    def sums(self) -> dict[str, Any]:
-        """Each of MEASURES in total; zeros without any row."""
-        found = self.order_by().aggregate(**{name: Sum(name, default=0) for name in MEASURES})
-        return found | {"tokens": found["prompt_tokens"] + found["completion_tokens"]}
-
     def spent(self) -> Decimal:
         """The price of all, in US dollars."""
         return Decimal(self.order_by().aggregate(usd=Sum("price_usd", default=Decimal()))["usd"])

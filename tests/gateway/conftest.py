@@ -10,6 +10,7 @@ from config.request_id import RequestId
 from models_registry import agents, api_keys
 from models_registry.gateway.app import Gateway
 from models_registry.models import UsageDay
+from models_registry.usage import usage_of
 from tests.factories import (
     FineTunedModelFactory,
     JobFactory,
@@ -123,4 +124,5 @@ def key(organization, member):
 
 def usage():
     """All numbers together."""
-    return UsageDay.objects.all().sums()
+    found = usage_of(UsageDay.objects.all())
+    return found | {"tokens": found["prompt_tokens"] + found["completion_tokens"]}

@@ -47,6 +47,11 @@ class Upstream:
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
         self.answers[model] = (status, headers, body)
 
+    def either(self, model, body, pieces):
+        """By what is asked: a whole answer or a stream."""
+        whole = (200, {"Content-Type": "application/json"}, json.dumps(body).encode())
+        self.answers[model] = {False: whole, True: (200, {"Content-Type": "text/event-stream"}, pieces)}
+
     def stream(self, model, *pieces):
         self.answers[model] = (200, {"Content-Type": "text/event-stream"}, pieces)
 
@@ -63,7 +68,8 @@ def serve(upstream):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             upstream.asked.append((self.path, body))
             upstream.headers.append({name.lower(): value for name, value in self.headers.items()})
-            status, headers, answer = upstream.answers[body["model"]]
+            found = upstream.answers[body["model"]]
+            status, headers, answer = found[body.get("stream", False)] if isinstance(found, dict) else found
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -101,7 +107,12 @@ def serve(upstream):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request, client_address):
+            """Whoever hangs up, or is killed, is what some tests are about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     upstream.url = f"http://127.0.0.1:{server.server_port}/v1"
     return server
