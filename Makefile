@@ -55,5 +55,12 @@ planted-faults: $(READY)  ## Twelve guards taken away, one by one: a test must n
 bench-poll: $(READY)  ## What it costs to watch 10,000 running jobs
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.poll $(ARGS)
 
+.PHONY: gateway-kills bench-gateway
+gateway-kills: $(READY)  ## 1,000 calls of the gateway while it, a worker and the database are killed
+	@exec .venv/bin/python -m tests.gateway.kills $(ARGS)
+
+bench-gateway: $(READY)  ## What the gateway adds to a call, beside LiteLLM's proxy; the last line is JSON
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.gateway $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
