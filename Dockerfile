@@ -16,4 +16,4 @@ RUN SECRET_KEY=of-no-value-while-building python manage.py collectstatic --no-in
 
 USER attune
 EXPOSE 8000
-CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", "--no-proxy-headers"]
+CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "on", "--no-proxy-headers"]

@@ -67,5 +67,12 @@ fuzz-ingest: $(READY)  ## CASES training files made by chance, read and judged; 
 bench-ingest: $(READY)  ## From upload to stored examples against the cookbook, plain Django and the floor (docs/ingestion.md)
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.ingest $(ARGS)
 
+.PHONY: gateway-kills bench-gateway
+gateway-kills: $(READY)  ## 1,000 calls of the gateway while it, a worker and the database are killed
+	@exec .venv/bin/python -m tests.gateway.kills $(ARGS)
+
+bench-gateway: $(READY)  ## What the gateway adds to a call, beside LiteLLM's proxy; the last line is JSON
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.gateway $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -13,6 +13,7 @@ from finetuning.tenancy import OrganizationRequest, members_only
 from models_registry import agents as services
 from models_registry.forms import AgentForm, AgentSettingsForm, SplitForm
 from models_registry.models import Agent
+from models_registry.usage import usage_of
 
 ROWS_PER_PAGE = 20
 SHOWN_SWITCHES = 20
@@ -56,6 +57,7 @@ def _show(
         "settings_form": settings_form,
         "previous": services.previous_target(agent),
         "switches": list(switches.order_by("-created_at", "-id")[:SHOWN_SWITCHES]),
+        "usage": usage_of(agent.usage_days.all()),
         "gateway_url": request.build_absolute_uri("/v1"),
     }
     refused = split_form.errors or settings_form.errors

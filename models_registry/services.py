@@ -14,6 +14,7 @@ from finetuning.providers.base import Completion, ProviderError
 from models_registry import agents
 from models_registry.agents import ModelNotActive
 from models_registry.models import FineTunedModel
+from models_registry.usage import CallRecord, add_usage, prices_of
 
 ACTIVE = FineTunedModel.Status.ACTIVE
 
@@ -157,13 +158,19 @@ def record_usage(
     now: datetime | None = None,
 ) -> FineTunedModel:
     """Count calls of the model. `latency_ms` is the time of all `requests` together."""
-    model.count_usage(
+    call = CallRecord(
+        ended_at=(now or timezone.now()).timestamp(),
+        organization_id=model.organization_id,
+        provider_model_id=model.provider_model_id,
+        model_id=model.pk,
         requests=requests,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         latency_ms=latency_ms,
-        now=now or timezone.now(),
+        price_usd=prices_of(model.provider_account, model.base_model).price(prompt_tokens, completion_tokens),
     )
+    add_usage([call])
+    model.refresh_from_db()
     return model
 
 

@@ -17,6 +17,7 @@ from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
 from models_registry import services
 from models_registry.forms import DeployForm, TryForm
 from models_registry.models import FineTunedModel, FineTunedModelQuerySet
+from models_registry.usage import usage_of
 
 CARDS_PER_PAGE = 20
 TABS = {
@@ -73,6 +74,7 @@ def _show(
         "deploy_form": deploy_form or DeployForm(),
         "agents": list(request.organization.agents.pointing_at(model).order_by("name")),
         "base_url": _base_url(model),
+        "usage": usage_of(model.usage_days.all()),
         "completion": completion,
         "answer": _answer_text(completion),
     }

@@ -37,7 +37,7 @@ def fill_price_book():
 @pytest.fixture(autouse=True)
 def price_book(request, _django_db_helper):
     """Each test with a database finds the price book as it is after the migration."""
-    if request.node.get_closest_marker("django_db") or "db" in request.fixturenames:
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & {*request.fixturenames}:
         fill_price_book()
 
 

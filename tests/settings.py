@@ -1,6 +1,7 @@
 """The product's own settings, with what a test run must not share: key, folder, seconds of hashing."""
 
 import os
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 os.environ.setdefault("SECRET_KEY", "used-by-tests-only-and-of-no-value-to-anybody-0123456789")
@@ -19,6 +20,7 @@ _media = TemporaryDirectory(prefix="attune-test-media-")
 _static = TemporaryDirectory(prefix="attune-test-static-")
 MIDDLEWARE = ["tests.documented.DocumentedStatusMiddleware", *MIDDLEWARE]  # noqa: F405
 MEDIA_ROOT = _media.name
+GATEWAY_FOLDER = Path(_media.name) / "usage"
 STATIC_ROOT = _static.name
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -21,15 +21,35 @@ class NameSerializer(Serializer):
     name = serializers.CharField(max_length=200)
 
 
+@example({"name": "Acme", "monthlyCapUsd": 200.0})
+class OrganizationChangeSerializer(Serializer):
+    name = serializers.CharField(max_length=200)
+    monthly_cap_usd = serializers.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        min_value=0,
+        allow_null=True,
+        help_text="What calls through the gateway may cost in a month (UTC). null: no cap.",
+    )
+
+
 class ConfirmationSerializer(QuerySerializer):
     name = serializers.CharField(help_text="The organization's name, to confirm.", trim_whitespace=False)
 
 
-@example({"id": ORGANIZATION_ID, "name": "Acme", "createdAt": CREATED_AT, "updatedAt": UPDATED_AT})
+@example(
+    {
+        "id": ORGANIZATION_ID,
+        "name": "Acme",
+        "monthlyCapUsd": None,
+        "createdAt": CREATED_AT,
+        "updatedAt": UPDATED_AT,
+    }
+)
 class OrganizationDetailSerializer(ModelSerializer):
     class Meta:
         model = Organization
-        fields = ("id", "name", "created_at", "updated_at")
+        fields = ("id", "name", "monthly_cap_usd", "created_at", "updated_at")
         read_only_fields = fields
 
 
@@ -41,7 +61,7 @@ class OrganizationDetailViewSet(OrganizationViewSet):
     role_to_change = Role.ADMIN
     action_roles = {"destroy": Role.OWNER}
     serializer_class = OrganizationDetailSerializer
-    input_serializers = {"partial_update": NameSerializer}
+    input_serializers = {"partial_update": OrganizationChangeSerializer}
 
     def get_object(self) -> Organization:
         return self.organization
@@ -54,13 +74,17 @@ class OrganizationDetailViewSet(OrganizationViewSet):
         return Response(OrganizationDetailSerializer(self.organization).data)
 
     @extend_schema(
-        summary="Rename the organization", request=NameSerializer, responses=OrganizationDetailSerializer
+        summary="Rename the organization, or cap its spending",
+        request=OrganizationChangeSerializer,
+        responses=OrganizationDetailSerializer,
     )
     def partial_update(self, request: Request) -> Response:
         """Takes the role admin."""
-        given = self.valid_input()
-        if given:
-            self.organization.rename(given["name"], now=timezone.now())
+        given, now = self.valid_input(), timezone.now()
+        if "name" in given:
+            self.organization.rename(given["name"], now=now)
+        if "monthly_cap_usd" in given:
+            self.organization.cap_spending(given["monthly_cap_usd"], now=now)
         return Response(OrganizationDetailSerializer(self.organization).data)
 
     @extend_schema(

@@ -155,6 +155,7 @@ def child_environment(folder: Path, sandbox_port: int) -> dict[str, str]:
     defaults = {
         "MEDIA_ROOT": str(folder / "media"),
         "STATIC_ROOT": str(folder / "static"),
+        "GATEWAY_FOLDER": str(folder / "usage"),
         "SERVED_OVER_HTTPS": "false",
         "POLL_INTERVAL_SECONDS": str(POLL_INTERVAL_SECONDS),
         # On one machine a call answers at once or not at all, so what was cut short is taken up again soon.
@@ -183,7 +184,7 @@ def _sandbox_command(folder: Path, port: int, environment: dict[str, str]) -> Co
 def _web_command(port: int, environment: dict[str, str]) -> Command:
     argv = (
         *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
-        *("--host", ADDRESS, "--port", str(port), "--lifespan", "off"),
+        *("--host", ADDRESS, "--port", str(port), "--lifespan", "on"),
         *("--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "5"),
     )
     return Command(name="web", argv=argv, environment=environment, folder=CODE)

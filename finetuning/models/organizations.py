@@ -1,9 +1,12 @@
 """Tenants, their members and their parts."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -23,6 +26,15 @@ class Organization(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200)
+    monthly_cap_usd = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="What calls of the gateway may cost in a month (UTC). Empty: no limit.",
+    )
+    cap_warned_on = models.DateField(null=True, editable=False)
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="finetuning.Membership", related_name="organizations"
     )
@@ -51,6 +63,18 @@ class Organization(models.Model):
     def rename(self, name: str, *, now: datetime) -> None:
         Organization.objects.filter(pk=self.pk).update(name=name, updated_at=now)
         self.refresh_from_db()
+
+    def cap_spending(self, usd: Decimal | None, *, now: datetime) -> None:
+        """Limit what a month's calls may cost, in US dollars; None lifts the limit. Warns anew at 80 %."""
+        Organization.objects.filter(pk=self.pk).update(
+            monthly_cap_usd=usd, cap_warned_on=None, updated_at=now
+        )
+        self.refresh_from_db()
+
+    def mark_cap_warned(self, month: date) -> bool:
+        """False when somebody was warned in this month already. `month` is its first day."""
+        not_yet = Q(cap_warned_on=None) | Q(cap_warned_on__lt=month)
+        return bool(Organization.objects.filter(not_yet, pk=self.pk).update(cap_warned_on=month))
 
     def mark_deleted(self, *, now: datetime) -> bool:
         """Hide it from its members. False: it was deleted already."""

@@ -10,6 +10,17 @@ class NameForm(forms.Form):
     name = forms.CharField(max_length=200)
 
 
+class SpendingForm(forms.Form):
+    monthly_cap_usd = forms.DecimalField(
+        label="Cap for a month in US dollars",
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
+        required=False,
+        help_text="What calls through the gateway may cost. Empty: no cap. At 80 % webhooks are told.",
+    )
+
+
 class DeleteForm(forms.Form):
     name = forms.CharField(
         label="Name of the organization",

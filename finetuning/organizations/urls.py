@@ -5,6 +5,7 @@ from finetuning.organizations import views
 app_name = "settings"
 urlpatterns = [
     path("organization", views.show_organization, name="organization"),
+    path("organization/spending", views.cap_spending, name="spending"),
     path("organization/delete", views.delete_organization, name="delete-organization"),
     path("workspaces", views.list_workspaces, name="workspaces"),
     path("workspaces/<uuid:workspace_id>", views.rename_workspace, name="workspace"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from finetuning.errors import Refused
 from finetuning.models import Workspace
 from finetuning.organizations import services
-from finetuning.organizations.forms import DeleteForm, NameForm, PasswordForm, ProfileForm
+from finetuning.organizations.forms import DeleteForm, NameForm, PasswordForm, ProfileForm, SpendingForm
 from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
 
 
@@ -27,8 +27,41 @@ def show_organization(request: OrganizationRequest) -> HttpResponse:
         organization.rename(form.cleaned_data["name"], now=timezone.now())
         messages.success(request, "Saved.")
         return redirect("settings:organization")
-    context = {"form": form, "delete_form": DeleteForm(auto_id="delete_%s")}
-    return render(request, "finetuning/organization.html", context, status=422 if form.errors else 200)
+    return _show(request, form=form)
+
+
+def _show(
+    request: OrganizationRequest,
+    *,
+    form: NameForm | None = None,
+    spending_form: SpendingForm | None = None,
+    delete_form: DeleteForm | None = None,
+) -> HttpResponse:
+    organization = request.organization
+    spent = organization.usage_days.since(timezone.now().date().replace(day=1)).spent()
+    cap = {"monthly_cap_usd": organization.monthly_cap_usd}
+    context = {
+        "form": form or NameForm(initial={"name": organization.name}),
+        "spending_form": spending_form or SpendingForm(initial=cap),
+        "delete_form": delete_form or DeleteForm(auto_id="delete_%s"),
+        "spent_usd": spent,
+        "spent_percent": int(100 * spent / organization.monthly_cap_usd)
+        if organization.monthly_cap_usd
+        else None,
+    }
+    refused = any(given is not None and given.errors for given in (form, spending_form, delete_form))
+    return render(request, "finetuning/organization.html", context, status=422 if refused else 200)
+
+
+@require_POST
+@admins_manage
+def cap_spending(request: OrganizationRequest) -> HttpResponse:
+    form = SpendingForm(request.POST)
+    if not form.is_valid():
+        return _show(request, spending_form=form)
+    request.organization.cap_spending(form.cleaned_data["monthly_cap_usd"], now=timezone.now())
+    messages.success(request, "Saved.")
+    return redirect("settings:organization")
 
 
 @require_POST
@@ -44,8 +77,7 @@ def delete_organization(request: OrganizationRequest) -> HttpResponse:
         else:
             messages.success(request, f"{organization.name} was deleted. Operators can bring it back.")
             return redirect("finetuning:organizations")
-    context = {"form": NameForm(initial={"name": organization.name}), "delete_form": form}
-    return render(request, "finetuning/organization.html", context, status=422)
+    return _show(request, delete_form=form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

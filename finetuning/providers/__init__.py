@@ -30,7 +30,7 @@ def get_provider(account: ProviderAccount, *, timeout: float | None = None) -> P
     """
     kind = ProviderAccount.Kind(account.kind)
     return ADAPTERS[kind](
-        api_key=_api_key(account),
+        api_key=key_of(account),
         base_url=base_url(account),
         timeout=timeout or settings.PROVIDER_TIMEOUT_SECONDS,
         extra_body=account.capabilities.extra_body,
@@ -42,7 +42,8 @@ def base_url(account: ProviderAccount) -> str:
     return account.base_url or _default_url(account)
 
 
-def _api_key(account: ProviderAccount) -> str:
+def key_of(account: ProviderAccount) -> str:
+    """What opens the account's API, in clear. Raises ProviderRefused when it cannot be read any more."""
     try:
         api_key = account.api_key
     except InvalidTag as error:

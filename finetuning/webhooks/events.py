@@ -14,6 +14,7 @@ EVENT_TYPES = {
     "job.failed": "A job failed",
     "job.cancelled": "A job was cancelled",
     "model.deployed": "A model was deployed",
+    "spending.warned": "Four fifths of the month's spending cap are used up",
 }
 
 

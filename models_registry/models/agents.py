@@ -22,6 +22,11 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         """With the models that it points at."""
         return self.select_related("model", "second_model", "fallback_model", "workspace", "created_by")
 
+    def with_accounts(self) -> Self:
+        """With the models that it points at and the provider account of each."""
+        models = ("model", "second_model", "fallback_model")
+        return self.select_related(*(f"{name}__provider_account" for name in models))
+
     def pointing_at(self, model: FineTunedModel) -> Self:
         """Agents whose calls go to `model`, all or a share of them."""
         return self.filter(Q(model=model) | Q(second_model=model))

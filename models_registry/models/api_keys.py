@@ -2,10 +2,13 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models
+from django.db.models import Q
 
 from finetuning.models import Organization, OrganizationOwned, Workspace
 from models_registry.models.agents import Agent
@@ -38,6 +41,18 @@ class ApiKeyManager(models.Manager.from_queryset(ApiKeyQuerySet)):  # type: igno
         """A new key, as the row and in clear. The clear text is kept nowhere."""
         clear = KEY_MARK + secrets.token_hex(4) + secrets.token_urlsafe(SECRET_BYTES)
         return self.create(prefix=clear[:PREFIX_LENGTH], digest=digest_of(clear), **columns), clear
+
+    def find_live(self, clear: str) -> "ApiKey | None":
+        """The key that `clear` is, with its organization; None when there is none or it counts no more."""
+        live = self.live().filter(organization__deleted_at=None).select_related("organization")
+        key: ApiKey | None = live.with_scopes().filter(prefix=clear[:PREFIX_LENGTH]).first()
+        return key if key is not None and key.matches(clear) else None
+
+    def note_use(self, used_at: Mapping[UUID, datetime]) -> None:
+        """Keep when each key was used last, to the minute: of two uses in one minute the first is noted."""
+        for pk, moment in sorted(used_at.items()):
+            older = Q(last_used_at=None) | Q(last_used_at__lt=moment - timedelta(minutes=1))
+            self.filter(older, pk=pk).update(last_used_at=moment)
 
 
 class ApiKey(OrganizationOwned):

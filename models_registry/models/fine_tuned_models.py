@@ -26,6 +26,18 @@ class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
             named |= Q(pk=UUID(text))
         return self.filter(named).exclude(status="archived").order_by("-created_at", "-id")
 
+    def count_usage(
+        self, *, requests: int, prompt_tokens: int, completion_tokens: int, latency_ms: int, now: datetime
+    ) -> None:
+        """Add to the counters in the database, so that no parallel update is lost."""
+        self.update(
+            total_requests=F("total_requests") + requests,
+            total_prompt_tokens=F("total_prompt_tokens") + prompt_tokens,
+            total_completion_tokens=F("total_completion_tokens") + completion_tokens,
+            total_latency_ms=F("total_latency_ms") + latency_ms,
+            updated_at=now,
+        )
+
     def with_related(self) -> Self:
         """With everything that a list card or the API shows of a model."""
         return self.select_related("job__dataset", "provider_account", "created_by")
@@ -174,19 +186,6 @@ class FineTunedModel(OrganizationOwned):
     def mark_undeployed(self, *, now: datetime) -> bool:
         """False when it was not deployed."""
         return self.change(only_if=Q(deployed=True), now=now, deployed=False, deployed_at=None)
-
-    def count_usage(
-        self, *, requests: int, prompt_tokens: int, completion_tokens: int, latency_ms: int, now: datetime
-    ) -> None:
-        """Add to the counters in the database, so that no parallel update is lost."""
-        FineTunedModel.with_deleted.filter(pk=self.pk).update(
-            total_requests=F("total_requests") + requests,
-            total_prompt_tokens=F("total_prompt_tokens") + prompt_tokens,
-            total_completion_tokens=F("total_completion_tokens") + completion_tokens,
-            total_latency_ms=F("total_latency_ms") + latency_ms,
-            updated_at=now,
-        )
-        self.refresh_from_db()
 
     def as_event(self) -> dict[str, Any]:
         """What webhooks tell of a model, in the API's names."""

@@ -109,10 +109,9 @@ class World:
             job.move_to(Status.FAILED, message="", now=timezone.now())
 
     def use(self):
-        for model in self.some(FineTunedModel):
-            model.count_usage(
-                requests=2, prompt_tokens=3, completion_tokens=4, latency_ms=5, now=timezone.now()
-            )
+        FineTunedModel.with_deleted.filter(pk__in=self.some(FineTunedModel)).count_usage(
+            requests=2, prompt_tokens=3, completion_tokens=4, latency_ms=5, now=timezone.now()
+        )
 
     def deploy(self):
         self.some(FineTunedModel).filter(deleted_at=None, status="active").update(deployed=True)

@@ -22,6 +22,33 @@ def test_an_admin_renames_the_organization(viewer_api, admin_api, organization):
     assert viewer_api.get(ORGANIZATION).json() == answer.json()
 
 
+def test_an_admin_caps_the_spending(admin, admin_api, client, organization):
+    answer = admin_api.patch(ORGANIZATION, {"monthlyCapUsd": 12.5})
+    assert (answer.status_code, answer.json()["monthlyCapUsd"]) == (200, 12.5)
+    organization.refresh_from_db()
+    assert organization.mark_cap_warned(timezone.now().date().replace(day=1))
+
+    client.force_login(admin)
+    client.post(reverse("settings:spending"), {"monthly_cap_usd": ""})
+
+    organization.refresh_from_db()
+    assert (organization.monthly_cap_usd, organization.cap_warned_on) == (None, None)
+
+
+def test_says_on_the_page_how_much_of_the_cap_is_used(admin, client, organization):
+    organization.cap_spending(10, now=timezone.now())
+    organization.usage_days.create(day=timezone.now().date(), provider_model_id="m", price_usd="8.50")
+    client.force_login(admin)
+
+    page = client.get(reverse("settings:organization")).content.decode()
+
+    assert (
+        "85 % of this month&#x27;s cap are used up." in page
+        or "85 % of this month's cap are used up." in page
+    )
+    assert client.post(reverse("settings:spending"), {"monthly_cap_usd": "-1"}).status_code == 422
+
+
 @pytest.mark.parametrize("who", ["viewer", "user"])
 def test_others_rename_and_found_nothing_in_it(request, who, organization):
     api = api_client(request.getfixturevalue(who))

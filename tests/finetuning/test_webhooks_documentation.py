@@ -47,7 +47,7 @@ def test_its_code_takes_nothing_else(is_genuine, change):
 
 
 def test_names_every_event_and_the_whole_schedule():
-    named = set(re.findall(r"`((?:dataset|job|model)\.[a-z]+)`", PAGE))
+    named = set(re.findall(r"`((?:dataset|job|model|spending)\.[a-z]+)`", PAGE))
     hours = ", ".join(str(wait // timedelta(hours=1)) for wait in services.RETRY_AFTER[3:-1])
 
     assert named == set(EVENT_TYPES)

@@ -374,6 +374,7 @@ PAGES = [
     ),
     POST("finetuning:organizations", SIGNED_IN, send=NAME, changes=False),
     POST("settings:organization", ADMIN, send=NAME),
+    POST("settings:spending", ADMIN, send={"monthly_cap_usd": "20"}),
     POST("settings:delete-organization", OWNER, send={"name": Id("organization", "name")}),
     POST("settings:workspaces", ADMIN, send=NAME),
     GET("settings:workspace", VIEWER, of="workspace"),

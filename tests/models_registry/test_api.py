@@ -1,5 +1,6 @@
 import pytest
 
+from models_registry import services as registry
 from tests.factories import FineTunedModelFactory
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def test_filters_by_deployment(api, organization, deployed, count):
 
 
 def test_counts_models(api, model):
-    model.count_usage(requests=2, prompt_tokens=5, completion_tokens=6, latency_ms=300, now=model.created_at)
+    registry.record_usage(model, requests=2, prompt_tokens=5, completion_tokens=6, latency_ms=300)
 
     stats = api.get(f"{MODELS}/stats").json()
 

@@ -1,5 +1,8 @@
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from datasets.models import Conversation
 from finetuning.models import ProviderAccount
@@ -63,7 +66,7 @@ def test_lists_many_models_with_few_queries(signed_in, organization, django_asse
 
 
 def test_shows_where_a_model_comes_from(signed_in, model, django_assert_max_num_queries):
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         response = signed_in.get(url("detail", model))
 
     assert "The job" in response.text
@@ -229,3 +232,17 @@ def test_does_not_call_an_archived_model(signed_in, model):
 
     assert "not called any more" in response.text
     assert model.total_requests == 0
+
+
+def test_shows_the_usage_of_a_model_and_of_an_agent(signed_in, model, organization):
+    agent = organization.agents.create(name="support-bot", model=model)
+    day = {"day": timezone.now().date(), "provider_model_id": BASE_MODEL, "requests": 1_234}
+    organization.usage_days.create(model=model, agent=agent, errors=5, price_usd="3.21", **day)
+    long_ago = day | {"day": timezone.now().date() - timedelta(days=31)}
+    organization.usage_days.create(model=model, agent=agent, **long_ago)
+
+    for page in (url("detail", model), reverse("agents:detail", args=[agent.pk])):
+        text = signed_in.get(page).text
+        assert "1,234" in text
+        assert "$3.21" in text
+        assert "2,468" not in text

@@ -1,0 +1,146 @@
+"""Counting calls: records come in batches, and each batch counts once however often it is handed in."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+from django.utils import timezone
+
+from finetuning.models import Organization, ProviderAccount, price_list
+from finetuning.webhooks.events import announce
+from models_registry.models import ApiKey, FineTunedModel, UsageBatch, UsageDay
+from models_registry.models.usage import MEASURES, UsageDayQuerySet
+
+COUNTED_ON_MODELS = ("requests", "prompt_tokens", "completion_tokens", "latency_ms")
+PER_MILLION = Decimal(1_000_000)
+SHOWN = timedelta(days=30)
+WARNED_SHARE = Decimal("0.8")
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is counted of one call. `ended_at` is in Unix seconds; see UsageDay for the rest."""
+
+    ended_at: float
+    organization_id: UUID
+    provider_model_id: str
+    model_id: UUID | None = None
+    agent_id: UUID | None = None
+    api_key_id: UUID | None = None
+    requests: int = 1
+    errors: int = 0
+    hang_ups: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_ms: int = 0
+    first_token_ms: int = 0
+    price_usd: Decimal = Decimal()
+
+    @property
+    def ended(self) -> datetime:
+        return datetime.fromtimestamp(self.ended_at, UTC)
+
+    @property
+    def dimensions(self) -> tuple[Any, ...]:
+        return (
+            *(self.organization_id, self.ended.date(), self.provider_model_id),
+            *(self.model_id, self.agent_id, self.api_key_id),
+        )
+
+
+class Prices(msgspec.Struct, frozen=True):
+    """US dollars per million tokens; zeros for a base model whose prices are not known."""
+
+    input_usd: Decimal = Decimal()
+    output_usd: Decimal = Decimal()
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
+        """Of one call, in US dollars."""
+        return (self.input_usd * prompt_tokens + self.output_usd * completion_tokens) / PER_MILLION
+
+
+def prices_of(account: ProviderAccount, base_model: str) -> Prices:
+    """What tokens of a model cost today at `account` that was made from `base_model`."""
+    known = price_list(account.kind, day=timezone.now().date()).get(base_model)
+    if known is None or known.input_usd is None or known.output_usd is None:
+        return Prices()
+    return Prices(known.input_usd, known.output_usd)
+
+
+def month_of(moment: datetime) -> date:
+    """The first day of its month, in UTC."""
+    return moment.astimezone(UTC).date().replace(day=1)
+
+
+def usage_of(days: UsageDayQuerySet, *, now: datetime | None = None) -> dict[str, Any]:
+    """What a page shows of `days`: the totals of the last 30 days, and rows by model, agent and key."""
+    recent = days.since(((now or timezone.now()) - SHOWN).date())
+    rows = recent.summed_by("provider_model_id", "agent__name", "api_key__name")
+    totals: dict[str, Any] = {name: sum(row[f"total_{name}"] for row in rows) for name in MEASURES}
+    requests = totals["requests"]
+    totals["average_first_token_ms"] = round(totals["first_token_ms"] / requests) if requests else None
+    return {"days": SHOWN.days, "rows": rows, **totals}
+
+
+@transaction.atomic
+def fold_batch(batch_id: UUID, records: Sequence[CallRecord]) -> bool:
+    """Add a batch of calls to the numbers. False when it was added before."""
+    _, is_new = UsageBatch.objects.get_or_create(pk=batch_id)
+    if is_new:
+        add_usage(records)
+    return is_new
+
+
+def forget_batch(batch_id: UUID) -> None:
+    """Call this when the batch can never be handed in again."""
+    UsageBatch.objects.filter(pk=batch_id).delete()
+
+
+@transaction.atomic
+def add_usage(records: Sequence[CallRecord]) -> None:
+    """Add calls to the days, to the totals of their models, to the last use of their keys.
+
+    Calls of an organization that is gone are left out. Announces `spending.warned` once a month for each
+    organization that has spent 80 % of its cap.
+    """
+    found = Organization.with_deleted.in_bulk({record.organization_id for record in records})
+    kept = [record for record in records if record.organization_id in found]
+    UsageDay.objects.add((*dimensions, *sums) for dimensions, sums in _sums(kept, "dimensions").items())
+    _count_models(kept)
+    ApiKey.objects.note_use(
+        {record.api_key_id: record.ended for record in kept if record.api_key_id is not None}
+    )
+    for organization in found.values():
+        _warn_of_cap(organization, month_of(max(record.ended for record in kept)))
+
+
+def _sums(records: Iterable[CallRecord], attribute: str) -> dict[Any, list[Any]]:
+    sums: dict[Any, list[Any]] = defaultdict(lambda: [0] * len(MEASURES))
+    for record in records:
+        total = sums[getattr(record, attribute)]
+        for position, name in enumerate(MEASURES):
+            total[position] += getattr(record, name)
+    return sums
+
+
+def _count_models(records: Iterable[CallRecord]) -> None:
+    by_model = _sums((record for record in records if record.model_id is not None), "model_id")
+    for pk, values in sorted(by_model.items()):
+        sums = dict(zip(MEASURES, values, strict=True))
+        FineTunedModel.with_deleted.filter(pk=pk).count_usage(
+            now=timezone.now(), **{name: sums[name] for name in COUNTED_ON_MODELS}
+        )
+
+
+def _warn_of_cap(organization: Organization, month: date) -> None:
+    cap = organization.monthly_cap_usd
+    if cap is None or (organization.cap_warned_on or date.min) >= month:
+        return
+    spent = organization.usage_days.since(month).spent()
+    if spent >= cap * WARNED_SHARE and organization.mark_cap_warned(month):
+        data = {"month": f"{month:%Y-%m}", "spentUsd": float(round(spent, 2)), "monthlyCapUsd": float(cap)}
+        announce(organization, "spending.warned", data)

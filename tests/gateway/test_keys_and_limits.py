@@ -1,0 +1,207 @@
+"""Whom the gateway answers, and how often."""
+
+import hashlib
+import time
+
+import httpx2
+import pytest
+from django.utils import timezone
+
+from finetuning.models import Workspace
+from finetuning.webhooks.events import EVENT_TYPES
+from models_registry import api_keys
+from models_registry import services as registry
+from models_registry.gateway import directory
+from tests.factories import FineTunedModelFactory
+from tests.gateway.upstream import completion
+from tests.waiting import wait_until
+
+ASK = {"model": "real-model", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+def issue(organization, member, upstream):
+    upstream.answer("real-model", completion(prompt_tokens=90, completion_tokens=10))
+
+    def issue(**columns):
+        return api_keys.issue_key(organization, by=member, **{"name": "Key", **columns})
+
+    return issue
+
+
+@pytest.mark.parametrize(
+    "header", [None, "Bearer at-0000", "Bearer sk-other", "Basic YTpi", "Bearer", "at-1"]
+)
+def test_answers_nobody_without_a_key(gateway, make_model, header):
+    make_model()
+    headers = {"Authorization": header} if header else {}
+
+    answer = httpx2.post(f"{gateway.url}/chat/completions", json=ASK, headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_does_not_take_a_key_with_the_right_beginning(gateway, make_model, key):
+    make_model()
+
+    assert gateway.post(key[:-1] + ("a" if key[-1] != "a" else "b"), ASK).status_code == 401
+
+
+def test_keeps_only_a_hash_of_a_key(organization, key):
+    row = organization.api_keys.get()
+
+    assert row.digest == hashlib.sha256(key.encode()).hexdigest()
+    assert key not in str(vars(row))
+
+
+def test_refuses_a_revoked_key_within_a_second(gateway, make_model, issue):
+    make_model()
+    row, clear = issue()
+    assert gateway.post(clear, ASK).status_code == 200
+
+    row.revoke(now=timezone.now())
+    revoked = time.monotonic()
+    wait_until(lambda: gateway.post(clear, ASK).status_code == 401, seconds=1)
+
+    assert time.monotonic() - revoked < 1
+
+
+def test_forgets_a_busy_key_too(gateway, make_model, issue):
+    """One that is asked for all the time, so that it is never looked up anew by a waiting call."""
+    make_model()
+    row, clear = issue()
+    row.revoke(now=timezone.now())
+    revoked = time.monotonic()
+
+    statuses = []
+    while time.monotonic() - revoked < 2:
+        asked = time.monotonic() - revoked
+        statuses.append((asked, gateway.post(clear, ASK).status_code))
+
+    assert {status for asked, status in statuses if asked >= 1} == {401}
+    assert directory.KNOWN_SECONDS < 1
+
+
+def test_reaches_nothing_of_another_organization(gateway, other_organization, make_model, issue):
+    theirs = FineTunedModelFactory(
+        organization=other_organization, deployed=True, provider_model_id="ft:theirs"
+    )
+    other_organization.agents.create(name="their-bot", model=theirs)
+    make_model()
+    _, clear = issue()
+
+    for name in ("their-bot", "ft:theirs", str(theirs.pk)):
+        answer = gateway.post(clear, ASK | {"model": name})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    listed = httpx2.get(f"{gateway.url}/models", headers={"Authorization": f"Bearer {clear}"}).json()
+    assert [model["id"] for model in listed["data"]] == ["real-model"]
+
+
+def test_keeps_a_key_to_its_agents(gateway, make_model, make_agent, issue):
+    model = make_model()
+    ours, other = make_agent("ours", model=model), make_agent("other", model=model)
+    _, clear = issue(agents=[ours])
+
+    statuses = [
+        gateway.post(clear, ASK | {"model": name}).status_code
+        for name in (ours.name, other.name, "real-model")
+    ]
+
+    assert statuses == [200, 404, 404]
+
+
+def test_keeps_a_key_to_its_workspaces(gateway, organization, make_model, make_agent, issue):
+    support = Workspace.objects.create(organization=organization, name="Support")
+    model = make_model()
+    make_agent("inside", model=model, workspace=support)
+    make_agent("outside", model=model)
+    _, clear = issue(workspaces=[support])
+
+    statuses = [gateway.post(clear, ASK | {"model": name}).status_code for name in ("inside", "outside")]
+
+    assert statuses == [200, 404]
+
+
+def test_answers_no_key_of_a_deleted_organization(gateway, organization, make_model, issue):
+    make_model()
+    _, clear = issue()
+    organization.mark_deleted(now=timezone.now())
+
+    assert gateway.post(clear, ASK).status_code == 401
+
+
+@pytest.mark.parametrize("columns", [{"deployed": False}, {"deployed": False, "status": "archived"}])
+def test_calls_only_deployed_models(gateway, make_model, issue, columns):
+    make_model(**columns)
+    _, clear = issue()
+
+    assert gateway.post(clear, ASK).status_code == 404
+
+
+def test_limits_the_requests_of_a_minute(gateway, make_model, issue):
+    make_model()
+    _, clear = issue(requests_per_minute=2)
+
+    answers = [gateway.post(clear, ASK) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["error"] | {"message": ""} == {
+        "message": "",
+        "type": "requests",
+        "param": None,
+        "code": "rate_limit_exceeded",
+    }
+    assert 0 < int(answers[2].headers["retry-after"]) <= 60
+
+
+def test_limits_the_tokens_of_a_minute(gateway, make_model, issue):
+    make_model()
+    _, clear = issue(tokens_per_minute=150)
+    _, unlimited = issue()
+
+    answers = [gateway.post(clear, ASK).status_code for _ in range(2)]
+    # The tokens are added beside the answer, so a third may slip through.
+    wait_until(lambda: gateway.post(clear, ASK).status_code == 429)
+
+    assert answers == [200, 200]
+    assert gateway.post(unlimited, ASK).status_code == 200
+
+
+def test_answers_without_redis(gateway, settings, make_model, issue, tmp_path):
+    make_model()
+    _, clear = issue(requests_per_minute=1)
+    parts = gateway.server.config.app.application._parts
+    parts.limits._client.connection_pool.connection_kwargs["path"] = str(tmp_path / "nothing")
+
+    assert [gateway.post(clear, ASK).status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_stops_at_the_spending_cap(gateway, organization, make_model, issue):
+    model = make_model()
+    _, clear = issue()
+    organization.cap_spending(1, now=timezone.now())
+    assert gateway.post(clear, ASK).status_code == 200
+
+    # 1,250,000 tokens of prompt at $0.80 a million.
+    registry.record_usage(model, prompt_tokens=1_250_000, completion_tokens=0, latency_ms=1)
+    wait_until(lambda: gateway.post(clear, ASK).status_code == 402)
+
+    error = gateway.post(clear, ASK).json()["error"]
+    assert (error["type"], error["code"]) == ("insufficient_quota", "spending_cap_reached")
+    organization.cap_spending(2, now=timezone.now())
+    wait_until(lambda: gateway.post(clear, ASK).status_code == 200)
+
+
+def test_warns_once_at_four_fifths(organization, make_model):
+    endpoint = organization.webhook_endpoints.create(
+        url="https://example.com/hook", event_types=["spending.warned"]
+    )
+    organization.cap_spending(1, now=timezone.now())
+    model = make_model()
+
+    for tokens in (900_000, 150_000, 50_000):
+        registry.record_usage(model, prompt_tokens=tokens, completion_tokens=0, latency_ms=1)
+
+    (delivery,) = endpoint.deliveries.all()
+    assert "spending.warned" in EVENT_TYPES
+    assert delivery.event_type == "spending.warned"
