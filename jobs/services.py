@@ -18,21 +18,12 @@ from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import (
-    CostEstimate,
-    OutcomeUnknown,
-    Provider,
-    ProviderError,
-    ProviderRefused,
-    ProviderUnreachable,
-    RemoteJob,
-)
+from finetuning.providers.base import CostEstimate, OutcomeUnknown, ProviderError, ProviderUnreachable
 from finetuning.queueing import queue_on_commit
 from jobs import planning, starting, steps, tasks
 from jobs.evidence import evidence_at, evidence_in
 from jobs.models import IllegalMove, Job, LeaseLost
 from jobs.states import Status
-from models_registry import services as registry
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +37,6 @@ RUNG_PER_ORGANIZATION = 20
 
 class JobNotRetryable(Conflict):
     code = "job_not_retryable"
-
-
-class NoModel(Conflict):
-    code = "no_model"
-
-
-class CannotPause(Conflict):
-    code = "cannot_pause"
 
 
 class JobAlreadyFinished(Conflict):
@@ -129,41 +112,33 @@ def create_job(
         suffix=suffix,
         retried_from=retried_from,
         seed=secrets.randbelow(2**31) if seed is None else seed,
-        estimate=estimate,
+        **_expected(estimate),
     )
 
 
-@transaction.atomic
-def _accept(organization: Organization, *, dataset: Dataset, estimate: CostEstimate, **columns: Any) -> Job:
-    _take_place(organization)
-    _keep_dataset(organization, dataset)
-    job: Job = organization.jobs.create(
-        dataset=dataset,
-        total_epochs=estimate.epochs,
-        estimated_tokens=estimate.trained_tokens,
-        estimated_cost_usd=estimate.training_usd,
-        estimated_low_usd=estimate.low_usd,
-        estimated_high_usd=estimate.high_usd,
-        **columns,
-    )
-    _ring(job)
+def _expected(estimate: CostEstimate) -> dict[str, Any]:
+    return {
+        "total_epochs": estimate.epochs,
+        "estimated_tokens": estimate.trained_tokens,
+        "estimated_cost_usd": estimate.training_usd,
+        "estimated_low_usd": estimate.low_usd,
+        "estimated_high_usd": estimate.high_usd,
+    }
+
+
+def _accept(organization: Organization, *, dataset: Dataset, **columns: Any) -> Job:
+    """Make the row of the job and let its first step be taken. Raises DatasetNotTrainable, TooManyJobs."""
+    with transaction.atomic():
+        _take_place(organization)
+        # Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
+        lockable = organization.datasets.trainable().select_for_update(no_key=True)
+        if not lockable.filter(pk=dataset.pk).exists():
+            raise planning.not_trainable(dataset)
+        job: Job = organization.jobs.create(dataset=dataset, **columns)
+        job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
+        if organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
+            queue_on_commit(tasks.advance_job, job_id=str(job.pk))
     return job
-
-
-def _keep_dataset(organization: Organization, dataset: Dataset) -> None:
-    """Deleting a dataset takes the same lock, so it cannot go while a job for it is being made.
-
-    Raises DatasetNotTrainable.
-    """
-    lockable = organization.datasets.trainable().select_for_update(no_key=True)
-    if not lockable.filter(pk=dataset.pk).exists():
-        raise planning.not_trainable(dataset)
-
-
-def _ring(job: Job) -> None:
-    job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
-    if job.organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
-        queue_on_commit(tasks.advance_job, job_id=str(job.pk))
 
 
 def retry_job(job: Job, *, by: User) -> Job:
@@ -340,45 +315,6 @@ def _ask_for_cancellation(job: Job, *, by: User, now: datetime) -> None:
         raise JobAlreadyFinished(f"The job has already ended: {job.status}.")
     job.events.create(event_type="status", message=f"{by.display_name} asked to cancel.", created_at=now)
     queue_on_commit(tasks.advance_job, job_id=str(job.pk))
-
-
-def use_checkpoint(job: Job, *, model_id: str) -> Job:
-    """Let the job's model answer by the checkpoint with this id at the provider.
-
-    Raises NoModel, UnknownCheckpoint or ModelNotActive.
-    """
-    model = job.organization.fine_tuned_models.filter(job=job).first()
-    if model is None:
-        raise NoModel("The job has no model, or it was deleted.")
-    registry.use_checkpoint(model, provider_model_id=model_id)
-    job.refresh_from_db()
-    return job
-
-
-def pause_job(job: Job) -> Job:
-    """Ask the provider to let the run wait. Raises CannotPause, ProviderDidNotAnswer."""
-    return _ask_provider(job, lambda provider, remote_id: provider.pause_job(remote_id))
-
-
-def resume_job(job: Job) -> Job:
-    """Ask the provider to let a paused run go on. Raises CannotPause, ProviderDidNotAnswer."""
-    return _ask_provider(job, lambda provider, remote_id: provider.resume_job(remote_id))
-
-
-def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Job:
-    """Send `request` for a run, then look how it stands."""
-    if not job.provider_account.capabilities.pauses:
-        raise CannotPause("Providers of this kind do not pause runs. Cancel the job, or let it go on.")
-    if job.status != Status.RUNNING or job.provider_job_id is None:
-        raise CannotPause(f"Only a job that is being trained can be paused; this one is {job.status}.")
-    try:
-        starting.own_installation()
-        request(get_provider(job.provider_account), job.provider_job_id)
-    except ProviderRefused as refusal:
-        raise CannotPause(f"The provider says: {refusal.message}") from refusal
-    except ProviderError as error:
-        raise ProviderDidNotAnswer(error.message) from error
-    return sync_job(job)
 
 
 def sync_job(job: Job) -> Job:

@@ -20,7 +20,7 @@ from finetuning.models import Role
 from finetuning.pages import page_of
 from finetuning.providers.base import CostEstimate
 from finetuning.tenancy import OrganizationRequest, members_only
-from jobs import planning, services
+from jobs import planning, services, steering
 from jobs.forms import DatasetForm, JobForm
 from jobs.loss_curve import read_points, thin_out
 from jobs.models import Job, JobQuerySet
@@ -289,13 +289,13 @@ def steer_job(request: OrganizationRequest, job_id: UUID, wish: str) -> HttpResp
     job = _job(request, job_id)
     try:
         if wish == "checkpoint":
-            services.use_checkpoint(job, model_id=request.POST.get("model_id", ""))
+            steering.use_checkpoint(job, model_id=request.POST.get("model_id", ""))
             messages.success(request, "The model answers by this checkpoint from now on.")
         elif wish == "pause":
-            services.pause_job(job)
+            steering.pause_job(job)
             messages.success(request, "The provider lets the run wait.")
         else:
-            services.resume_job(job)
+            steering.resume_job(job)
             messages.success(request, "The run goes on.")
     except Refused as refusal:
         messages.warning(request, refusal.message)

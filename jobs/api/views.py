@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from finetuning.api.serializers import NameAndDescriptionSerializer, represent
 from finetuning.api.views import OrganizationViewSet
-from jobs import planning, services
+from jobs import planning, services, steering
 from jobs.api import serializers as shapes
 from jobs.models import Job
 
@@ -158,12 +158,12 @@ class RunViewSet(OrganizationViewSet):
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Where the provider offers it: see `capabilities` of its account. The status stays `running`."""
-        return Response(represent(shapes.JobDetailSerializer, services.pause_job(self.get_object())))
+        return Response(represent(shapes.JobDetailSerializer, steering.pause_job(self.get_object())))
 
     @extend_schema(summary="Resume a run", request=None, responses=shapes.JobDetailSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        return Response(represent(shapes.JobDetailSerializer, services.resume_job(self.get_object())))
+        return Response(represent(shapes.JobDetailSerializer, steering.resume_job(self.get_object())))
 
     @extend_schema(
         summary="Use a checkpoint",
@@ -173,5 +173,5 @@ class RunViewSet(OrganizationViewSet):
     @action(detail=True, methods=["post"], url_path="use-checkpoint")
     def use_checkpoint(self, request: Request, pk: str) -> Response:
         """The job's model answers by this checkpoint from now on, wherever it is deployed."""
-        job = services.use_checkpoint(self.get_object(), model_id=self.valid_input()["checkpoint"])
+        job = steering.use_checkpoint(self.get_object(), model_id=self.valid_input()["checkpoint"])
         return Response(represent(shapes.JobDetailSerializer, job))

@@ -8,7 +8,7 @@ from django.urls import reverse
 from datasets.training_files import write_training_files
 from finetuning.models import ProviderAccount
 from finetuning.sandbox.faults import Fault
-from jobs import planning, services
+from jobs import planning, services, steering
 from jobs.models import Job
 from jobs.states import Status
 from models_registry.models import FineTunedModel
@@ -246,14 +246,14 @@ def test_any_checkpoint_can_be_used_as_the_model(client, api, model, user):
 
 def test_uses_no_checkpoint_of_another_job(model):
     with pytest.raises(UnknownCheckpoint):
-        services.use_checkpoint(model.job, model_id="ft:gpt-4.1-mini-2025-04-14:rival::x")
+        steering.use_checkpoint(model.job, model_id="ft:gpt-4.1-mini-2025-04-14:rival::x")
 
 
 def test_uses_no_checkpoint_of_an_archived_model(model):
     FineTunedModel.objects.update(status="archived")
 
     with pytest.raises(ModelNotActive):
-        services.use_checkpoint(model.job, model_id=model.job.checkpoints[1]["model_id"])
+        steering.use_checkpoint(model.job, model_id=model.job.checkpoints[1]["model_id"])
 
 
 @pytest.mark.parametrize("kind", ["error", "truncated_json", "delay"])
@@ -302,8 +302,8 @@ def test_pauses_nothing_that_is_not_running(api, job):
 def test_pauses_nothing_where_the_provider_does_not_offer_it(running):
     ProviderAccount.objects.update(kind="compatible")
 
-    with pytest.raises(services.CannotPause, match="do not pause"):
-        services.pause_job(Job.objects.get(pk=running.pk))
+    with pytest.raises(steering.CannotPause, match="do not pause"):
+        steering.pause_job(Job.objects.get(pk=running.pk))
 
 
 def test_says_why_a_provider_does_not_pause(api, running, sandbox):

@@ -1,0 +1,58 @@
+"""What an owner can do with a run: let it wait, let it go on, and choose among what it kept on the way."""
+
+from collections.abc import Callable
+
+from finetuning.errors import Conflict
+from finetuning.providers import get_provider
+from finetuning.providers.base import Provider, ProviderError, ProviderRefused, RemoteJob
+from jobs import services, starting
+from jobs.models import Job
+from jobs.states import Status
+from models_registry import services as registry
+
+
+class NoModel(Conflict):
+    code = "no_model"
+
+
+class CannotPause(Conflict):
+    code = "cannot_pause"
+
+
+def use_checkpoint(job: Job, *, model_id: str) -> Job:
+    """Let the job's model answer by the checkpoint with this id at the provider.
+
+    Raises NoModel, UnknownCheckpoint or ModelNotActive.
+    """
+    model = job.organization.fine_tuned_models.filter(job=job).first()
+    if model is None:
+        raise NoModel("The job has no model, or it was deleted.")
+    registry.use_checkpoint(model, provider_model_id=model_id)
+    job.refresh_from_db()
+    return job
+
+
+def pause_job(job: Job) -> Job:
+    """Ask the provider to let the run wait. Raises CannotPause, ProviderDidNotAnswer."""
+    return _ask_provider(job, lambda provider, remote_id: provider.pause_job(remote_id))
+
+
+def resume_job(job: Job) -> Job:
+    """Ask the provider to let a paused run go on. Raises CannotPause, ProviderDidNotAnswer."""
+    return _ask_provider(job, lambda provider, remote_id: provider.resume_job(remote_id))
+
+
+def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Job:
+    """Send `request` for a run, then look how it stands."""
+    if not job.provider_account.capabilities.pauses:
+        raise CannotPause("Providers of this kind do not pause runs. Cancel the job, or let it go on.")
+    if job.status != Status.RUNNING or job.provider_job_id is None:
+        raise CannotPause(f"Only a job that is being trained can be paused; this one is {job.status}.")
+    try:
+        starting.own_installation()
+        request(get_provider(job.provider_account), job.provider_job_id)
+    except ProviderRefused as refusal:
+        raise CannotPause(f"The provider says: {refusal.message}") from refusal
+    except ProviderError as error:
+        raise services.ProviderDidNotAnswer(error.message) from error
+    return services.sync_job(job)
