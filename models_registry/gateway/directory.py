@@ -58,12 +58,23 @@ class Caller:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Which calls of an agent are kept as conversations: `percent` of all, or of those with consent."""
+
+    agent_name: str
+    workspace_id: UUID | None
+    needs_consent: bool
+    percent: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """Where the calls of one name go. `second_share` is a percentage."""
 
     caller: Caller
     target: Target
     agent_id: UUID | None = None
+    recording: Recording | None = None
     second: Target | None = None
     second_share: int = 0
     fallback: Target | None = None
@@ -174,10 +185,22 @@ def _route_of_agent(key: ApiKey, caller: Caller, agent: Agent) -> Route:
     return Route(
         caller=caller,
         agent_id=agent.pk,
+        recording=_recording(agent),
         target=_target(agent.model, account),
         second=_target(second, second.provider_account) if second else None,
         second_share=agent.second_share,
         fallback=stand_in,
+    )
+
+
+def _recording(agent: Agent) -> Recording | None:
+    if agent.recording == Agent.Recording.OFF:
+        return None
+    return Recording(
+        agent_name=agent.name,
+        workspace_id=agent.workspace_id,
+        needs_consent=agent.recording == Agent.Recording.CONSENTED,
+        percent=agent.recorded_percent,
     )
 
 
