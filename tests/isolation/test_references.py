@@ -17,6 +17,7 @@ KINDS = {
     "datasetId": "dataset",
     "datasetIds": "dataset",
     "fallbackModelId": "model",
+    "modelId": "model",
     "organizationId": "organization",
     "secondModelId": "model",
     "workspaceId": "workspace",
