@@ -33,6 +33,8 @@ Answer = TypeVar("Answer")
 FRESH_SECONDS = 0.4
 KNOWN_SECONDS = 0.9
 REMEMBERED = 10_000
+# For an answer of the database; after that the application is told to try again.
+PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +137,9 @@ class Directory:
         """The answer to a question to the database. Raises GatewayError 503 while it is away."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, _again_if_broken, question)
-        except DatabaseError as error:
+            asked = loop.run_in_executor(self._thread, _again_if_broken, question)
+            return await asyncio.wait_for(asked, PATIENCE_SECONDS)
+        except (DatabaseError, TimeoutError) as error:
             logger.warning("the database does not answer: %s", error)
             raise unavailable("Keys cannot be checked right now. Try again.") from error
 
