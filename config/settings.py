@@ -252,6 +252,7 @@ CELERY_BEAT_SCHEDULE |= {
         "finetuning.tasks.delete_old_counters_and_answers": timedelta(hours=1),
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),
         "jobs.tasks.delete_old_notices": timedelta(days=1),
+        "models_registry.tasks.delete_expired_conversations": timedelta(days=1),
     }.items()
 }
 

@@ -1,5 +1,6 @@
 """Counting calls: records come in batches, and each batch counts once however often it is handed in."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import DataError, transaction
 from django.utils import timezone
 
 from finetuning.models import Organization, ProviderAccount, price_list
@@ -16,10 +17,23 @@ from finetuning.webhooks.events import announce
 from models_registry.models import ApiKey, FineTunedModel, UsageBatch, UsageDay
 from models_registry.models.usage import MEASURES, UsageDayQuerySet
 
+logger = logging.getLogger(__name__)
+
 COUNTED_ON_MODELS = ("requests", "prompt_tokens", "completion_tokens", "latency_ms")
+# A conversation's column for it.
+MODEL_LENGTH = 200
 PER_MILLION = Decimal(1_000_000)
 SHOWN = timedelta(days=30)
 WARNED_SHARE = Decimal("0.8")
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a call as a conversation. `external_id` is the answer's own id."""
+
+    agent_name: str
+    workspace_id: UUID | None = None
+    external_id: str | None = None
+    messages: list[Any]
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +53,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 0
     first_token_ms: int = 0
     price_usd: Decimal = Decimal()
+    said: Said | None = None
 
     @property
     def ended(self) -> datetime:
@@ -114,6 +129,9 @@ def add_usage(records: Sequence[CallRecord]) -> None:
     ApiKey.objects.note_use(
         {record.api_key_id: record.ended for record in kept if record.api_key_id is not None}
     )
+    for record in kept:
+        if record.said is not None:
+            _keep_conversation(found[record.organization_id], record, record.said)
     for organization in found.values():
         _warn_of_cap(organization, month_of(max(record.ended for record in kept)))
 
@@ -134,6 +152,22 @@ def _count_models(records: Iterable[CallRecord]) -> None:
         FineTunedModel.with_deleted.filter(pk=pk).count_usage(
             now=timezone.now(), **{name: sums[name] for name in COUNTED_ON_MODELS}
         )
+
+
+def _keep_conversation(organization: Organization, record: CallRecord, said: Said) -> None:
+    """As raw material for datasets. What the database cannot hold, such as a NUL, is not kept."""
+    try:
+        with transaction.atomic():
+            organization.conversations.record(
+                messages=said.messages,
+                external_id=said.external_id,
+                agent_id=said.agent_name,
+                workspace_id=said.workspace_id,
+                model=record.provider_model_id[:MODEL_LENGTH],
+                occurred_at=record.ended,
+            )
+    except DataError as error:
+        logger.warning("a conversation of %s cannot be kept: %s", said.agent_name, error)
 
 
 def _warn_of_cap(organization: Organization, month: date) -> None:

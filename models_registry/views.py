@@ -74,6 +74,7 @@ def _show(
         "deploy_form": deploy_form or DeployForm(),
         "agents": list(request.organization.agents.pointing_at(model).order_by("name")),
         "base_url": _base_url(model),
+        "gateway_url": request.build_absolute_uri("/v1"),
         "usage": usage_of(model.usage_days.all()),
         "completion": completion,
         "answer": _answer_text(completion),

@@ -1,6 +1,6 @@
 """Fields that our input needs beside those of REST framework."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -67,6 +67,15 @@ class TimeField(serializers.DateTimeField):
     def to_internal_value(self, value: Any) -> datetime:
         if isinstance(value, str) and not value.isascii():
             self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]")
+        return super().to_internal_value(value)
+
+
+class DayField(serializers.DateField):
+    """A day; Python would also read the digits of other scripts."""
+
+    def to_internal_value(self, value: Any) -> date:
+        if isinstance(value, str) and not value.isascii():
+            self.fail("invalid", format="YYYY-MM-DD")
         return super().to_internal_value(value)
 
 

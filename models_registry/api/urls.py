@@ -1,6 +1,7 @@
 from rest_framework.routers import SimpleRouter
 
 from models_registry.api.agent_views import AgentViewSet, ApiKeyViewSet
+from models_registry.api.usage_views import UsageViewSet
 from models_registry.api.views import FineTunedModelViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -11,3 +12,4 @@ urlpatterns = router.urls
 serving_router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 serving_router.register("agents", AgentViewSet, basename="agent")
 serving_router.register("keys", ApiKeyViewSet, basename="key")
+serving_router.register("usage", UsageViewSet, basename="usage")

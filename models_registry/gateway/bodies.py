@@ -3,10 +3,10 @@
 All other values stay as the bytes that they were.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,16 +18,17 @@ NULL, TRUE, NO_CHOICES = b"null", b"true", b"[]"
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 # Of English text, for what the provider did not count because nobody read its answer to the end.
 BYTES_PER_TOKEN = 4
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 _fields = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """The protocol's `usage`; what is missing in it counts as none."""
+    """The protocol's `usage`; what is missing in it counts as none, what cannot be is not believed."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
 
 
 _usage = msgspec.json.Decoder(Usage)
@@ -95,16 +96,17 @@ def _wants_usage(options: msgspec.Raw | None) -> bool:
         raise invalid_body("Invalid type for 'stream_options': expected an object.") from error
 
 
-def rename_answer(body: bytes, name: str) -> tuple[bytes, Usage | None]:
-    """A whole answer with the model called `name`, and what it says of its tokens. Not JSON: unchanged."""
+def read_answer(body: bytes) -> Fields:
+    """The fields of a whole answer; none of what is no JSON object."""
     try:
-        fields = _fields.decode(body)
+        return _fields.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return body, None
-    counted = usage_of(fields)
-    if "model" in fields:
-        body = _encode(fields | {"model": _raw(name)})
-    return body, counted
+        return {}
+
+
+def renamed(fields: Fields, name: str) -> bytes:
+    """An answer with its model called `name`."""
+    return _encode(fields | {"model": _raw(name)})
 
 
 def usage_of(fields: Fields) -> Usage | None:
@@ -118,10 +120,14 @@ def usage_of(fields: Fields) -> Usage | None:
 
 
 class EventStream:
-    """The events of one streamed answer: fed with bytes as they come, gives them back as they are sent on."""
+    """The events of one streamed answer: fed with bytes as they come, gives them back as they are sent on.
 
-    def __init__(self, call: Call) -> None:
+    `see` is shown the fields of each.
+    """
+
+    def __init__(self, call: Call, see: Callable[[Fields], None] | None = None) -> None:
         self._call = call
+        self._see = see
         self._name = _raw(call.model)
         self._rest = b""
         self.usage: Usage | None = None
@@ -159,6 +165,8 @@ class EventStream:
         self.usage = usage_of(fields) or self.usage
         has_choices = not _is(fields.get("choices"), NO_CHOICES)
         self.deltas += has_choices
+        if self._see is not None:
+            self._see(fields)
         if "model" in fields:
             fields["model"] = self._name
         if not self._call.wants_usage and "usage" in fields:

@@ -11,7 +11,7 @@ from typing import Any
 import httpcore2
 from django.conf import settings
 
-from models_registry.gateway.bodies import Call, EventStream, Usage, rename_answer
+from models_registry.gateway.bodies import Call, EventStream, Usage, read_answer, renamed, usage_of
 from models_registry.gateway.directory import Route, Target
 from models_registry.gateway.errors import (
     GatewayError,
@@ -21,7 +21,8 @@ from models_registry.gateway.errors import (
 )
 from models_registry.gateway.journal import Journal
 from models_registry.gateway.limits import Limits
-from models_registry.usage import CallRecord
+from models_registry.gateway.recording import recorder_for
+from models_registry.usage import CallRecord, Said
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -72,7 +73,11 @@ class Outcome:
     def saw(self, events: EventStream) -> None:
         self.usage, self.first_at, self.deltas = events.usage, events.first_at, events.deltas
 
-    def record(self, route: Route, call: Call) -> CallRecord:
+    @property
+    def is_whole(self) -> bool:
+        return self.http_status == 200 and not self.is_hung_up
+
+    def record(self, route: Route, call: Call, said: Said | None) -> CallRecord:
         """What is counted of it now, at its end."""
         is_error = not self.is_hung_up and self.http_status != 200
         usage = self.usage or self._estimate(call)
@@ -92,6 +97,7 @@ class Outcome:
             latency_ms=_milliseconds(ended - self.began),
             first_token_ms=_milliseconds((self.first_at or ended) - self.began),
             price_usd=self.target.prices.price(usage.prompt_tokens, usage.completion_tokens),
+            said=said,
         )
 
     def _estimate(self, call: Call) -> Usage:
@@ -161,6 +167,7 @@ class Relay:
         self._journal = journal
         self._limits = limits
         self._send = send
+        self._recorder = recorder_for(route, request.call, request.headers)
         self._start: Message | None = None
         self.is_started = False
 
@@ -207,9 +214,16 @@ class Relay:
             self._start = {"type": "http.response.start", "status": answer.status, "headers": kept}
             if answer.status == 200 and dict(kept).get(b"content-type", b"").startswith(EVENT_STREAM):
                 return await self._stream(answer, outcome)
-            body, outcome.usage = rename_answer(await answer.aread(), self._request.call.model)
+            body = self._read_whole(await answer.aread(), outcome)
             kept.append((b"content-length", str(len(body)).encode()))
             return body
+
+    def _read_whole(self, body: bytes, outcome: Outcome) -> bytes:
+        fields = read_answer(body)
+        outcome.usage = usage_of(fields)
+        if self._recorder is not None:
+            self._recorder.see(fields)
+        return renamed(fields, self._request.call.model) if "model" in fields else body
 
     async def _begin(self) -> None:
         if not self.is_started and self._start is not None:
@@ -218,7 +232,7 @@ class Relay:
 
     async def _stream(self, answer: httpcore2.Response, outcome: Outcome) -> bytes:
         await self._begin()
-        events = EventStream(self._request.call)
+        events = EventStream(self._request.call, self._recorder.see if self._recorder else None)
         try:
             async for chunk in answer.aiter_stream():
                 ready = events.feed(chunk)
@@ -234,7 +248,8 @@ class Relay:
         return end
 
     def _count(self, outcome: Outcome) -> None:
-        record = outcome.record(self._route, self._request.call)
+        said = self._recorder.said() if self._recorder and outcome.is_whole else None
+        record = outcome.record(self._route, self._request.call, said)
         self._journal.append(record)
         self._limits.add_tokens(self._route.caller, record.prompt_tokens + record.completion_tokens)
 

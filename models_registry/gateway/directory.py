@@ -33,6 +33,8 @@ Answer = TypeVar("Answer")
 FRESH_SECONDS = 0.4
 KNOWN_SECONDS = 0.9
 REMEMBERED = 10_000
+# For an answer of the database; after that the application is told to try again.
+PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +60,23 @@ class Caller:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Which calls of an agent are kept as conversations: `percent` of all, or of those with consent."""
+
+    agent_name: str
+    workspace_id: UUID | None
+    needs_consent: bool
+    percent: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """Where the calls of one name go. `second_share` is a percentage."""
 
     caller: Caller
     target: Target
     agent_id: UUID | None = None
+    recording: Recording | None = None
     second: Target | None = None
     second_share: int = 0
     fallback: Target | None = None
@@ -124,8 +137,9 @@ class Directory:
         """The answer to a question to the database. Raises GatewayError 503 while it is away."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, _again_if_broken, question)
-        except DatabaseError as error:
+            asked = loop.run_in_executor(self._thread, _again_if_broken, question)
+            return await asyncio.wait_for(asked, PATIENCE_SECONDS)
+        except (DatabaseError, TimeoutError) as error:
             logger.warning("the database does not answer: %s", error)
             raise unavailable("Keys cannot be checked right now. Try again.") from error
 
@@ -174,10 +188,22 @@ def _route_of_agent(key: ApiKey, caller: Caller, agent: Agent) -> Route:
     return Route(
         caller=caller,
         agent_id=agent.pk,
+        recording=_recording(agent),
         target=_target(agent.model, account),
         second=_target(second, second.provider_account) if second else None,
         second_share=agent.second_share,
         fallback=stand_in,
+    )
+
+
+def _recording(agent: Agent) -> Recording | None:
+    if agent.recording == Agent.Recording.OFF:
+        return None
+    return Recording(
+        agent_name=agent.name,
+        workspace_id=agent.workspace_id,
+        needs_consent=agent.recording == Agent.Recording.CONSENTED,
+        percent=agent.recorded_percent,
     )
 
 

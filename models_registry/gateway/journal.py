@@ -17,7 +17,7 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from django.db import Error, connections
+from django.db import DataError, Error, IntegrityError, connections
 
 from finetuning.ids import uuid7
 from models_registry import usage
@@ -103,9 +103,9 @@ def fold_released(folder: Path) -> int:
     folded = 0
     try:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
-            with _released(path) as lines:
-                if lines is not None:
-                    folded += _fold_file(path, lines)
+            with _released(path) as content:
+                if content is not None:
+                    folded += _fold_file(path, content)
     finally:
         connections.close_all()
     return folded
@@ -130,7 +130,12 @@ def _released(path: Path) -> Iterator[bytes | None]:
 
 def _fold_file(path: Path, content: bytes) -> bool:
     batch_id = UUID(path.name.removesuffix(SUFFIX))
-    is_new = usage.fold_batch(batch_id, list(_records(path, content)))
+    try:
+        is_new = usage.fold_batch(batch_id, list(_records(path, content)))
+    except (DataError, IntegrityError):
+        # It stays for somebody to look at, and holds up no other file.
+        logger.exception("%s cannot be counted", path)
+        return False
     with suppress(FileNotFoundError):
         path.unlink()
     usage.forget_batch(batch_id)

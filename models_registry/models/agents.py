@@ -1,6 +1,7 @@
 """Agents: stable names under which applications call whatever model is the best at the time."""
 
 import re
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -83,6 +84,13 @@ class Agent(OrganizationOwned):
 
     def __str__(self) -> str:
         return self.name
+
+    def expired_conversations(self, now: datetime) -> models.QuerySet[Any]:
+        """What was said with it so long ago that it is not to be kept; nothing without `retention_days`."""
+        conversations = self.organization.conversations.filter(agent_id=self.name)
+        if self.retention_days is None:
+            return conversations.none()
+        return conversations.filter(occurred_at__lt=now - timedelta(days=self.retention_days))
 
     def point_at(self, **target: Any) -> bool:
         """Set `model`, `second_model` and `second_share`; False when they are so already."""

@@ -5,6 +5,7 @@ import time
 
 import httpx2
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from finetuning.models import Workspace
@@ -136,6 +137,35 @@ def test_calls_only_deployed_models(gateway, make_model, issue, columns):
     _, clear = issue()
 
     assert gateway.post(clear, ASK).status_code == 404
+
+
+def rename_table(old, new):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+
+def test_tells_to_come_back_while_keys_cannot_be_checked(gateway, make_model, issue):
+    make_model()
+    _, clear = issue()
+    rename_table("api_keys", "away")
+    try:
+        answer = gateway.post(clear, ASK)
+    finally:
+        rename_table("away", "api_keys")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_unavailable")
+    assert answer.headers["retry-after"] == "1"
+    assert gateway.post(clear, ASK).status_code == 200
+
+
+def test_waits_for_no_database_that_hangs(gateway, make_model, issue, monkeypatch):
+    make_model()
+    _, clear = issue()
+    monkeypatch.setattr(directory, "PATIENCE_SECONDS", 0.2)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+
+        assert gateway.post(clear, ASK).status_code == 503
 
 
 def test_limits_the_requests_of_a_minute(gateway, make_model, issue):

@@ -267,6 +267,7 @@ API = [
     ),
     GET("key-detail", VIEWER, of="key"),
     DELETE("key-detail", ADMIN, of="key"),
+    GET("usage-list", VIEWER, query={"modelId": Id("model")}),
     # Webhooks.
     GET("webhook-endpoint-list", VIEWER),
     POST("webhook-endpoint-list", ADMIN, send=HOOK, status=201),

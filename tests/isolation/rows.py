@@ -61,6 +61,9 @@ def furnish(organization, *, mark):
     )
     key, _ = organization.api_keys.issue(name=f"{mark} key")
     key.agents.set([agent])
+    organization.usage_days.create(
+        day=timezone.now().date(), provider_model_id=f"ft:{mark}:0", model=models[0], agent=agent, api_key=key
+    )
     endpoint, delivery = _webhook(organization, mark)
     invitation = organization.invitations.create(
         email=f"{mark}-invited@example.com",

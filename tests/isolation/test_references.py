@@ -17,6 +17,7 @@ KINDS = {
     "datasetId": "dataset",
     "datasetIds": "dataset",
     "fallbackModelId": "model",
+    "modelId": "model",
     "organizationId": "organization",
     "retriedFromId": "finished_job",
     "secondModelId": "model",

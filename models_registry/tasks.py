@@ -1,0 +1,16 @@
+"""Keeping house."""
+
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from models_registry.models import Agent
+
+
+@shared_task
+def delete_expired_conversations(**_: Any) -> None:
+    """Those of agents that keep theirs for so many days only."""
+    now = timezone.now()
+    for agent in Agent.objects.exclude(retention_days=None).select_related("organization"):
+        agent.expired_conversations(now).delete()
