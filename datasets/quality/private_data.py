@@ -98,7 +98,7 @@ def _options() -> re2.Options:
 
 
 def _filter() -> re2.Set:
-    """All patterns as one automaton over bytes, which only says whether any of them occurs."""
+    """All patterns as one automaton over bytes, which only says which of them may occur."""
     options = _options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.never_capture = True
@@ -121,8 +121,7 @@ def looks_private(text: bytes) -> bool:
 def find(row: Mapping[str, Any]) -> Iterator[Finding]:
     """What is private in the texts of a row, in their order. Nothing is found twice."""
     for pointer, text in strings_of(row):
-        if looks_private(text.encode()):
-            yield from _find_in(text, pointer)
+        yield from _find_in(text, pointer)
 
 
 def check(row: Mapping[str, Any], *, line: int) -> list[Problem]:
@@ -206,7 +205,7 @@ def masked(value: str) -> str:
 
 def _find_in(text: str, pointer: str) -> Iterator[Finding]:
     taken: list[tuple[int, int]] = []
-    for kind, matcher, holds in _MATCHERS:
+    for kind, matcher, holds in [_MATCHERS[number] for number in sorted(_FILTER.Match(text.encode()) or ())]:
         for match in matcher.finditer(text):
             start, end = match.span(1)
             if holds(match.group(1)) and not any(start < last and first < end for first, last in taken):
@@ -214,6 +213,7 @@ def _find_in(text: str, pointer: str) -> Iterator[Finding]:
                 yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=match.group(1))
 
 
+<<<<<<< HEAD
 def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
     if not looks_private(text.encode()):
         return text
@@ -221,6 +221,11 @@ def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
     words = [substitute(finding) for finding in found]
     for finding, word in zip(found[::-1], words[::-1], strict=True):
         text = text[: finding.start] + word + text[finding.end :]
+=======
+def _redact_text(text: str, key: bytes) -> str:
+    for finding in sorted(_find_in(text, ""), key=lambda finding: finding.start, reverse=True):
+        text = text[: finding.start] + _substitute(finding, key) + text[finding.end :]
+>>>>>>> pkg/ingest
     return text
 
 
