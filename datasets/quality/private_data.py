@@ -213,7 +213,6 @@ def _find_in(text: str, pointer: str) -> Iterator[Finding]:
                 yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=match.group(1))
 
 
-<<<<<<< HEAD
 def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
     if not looks_private(text.encode()):
         return text
@@ -221,11 +220,6 @@ def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
     words = [substitute(finding) for finding in found]
     for finding, word in zip(found[::-1], words[::-1], strict=True):
         text = text[: finding.start] + word + text[finding.end :]
-=======
-def _redact_text(text: str, key: bytes) -> str:
-    for finding in sorted(_find_in(text, ""), key=lambda finding: finding.start, reverse=True):
-        text = text[: finding.start] + _substitute(finding, key) + text[finding.end :]
->>>>>>> pkg/ingest
     return text
 
 
