@@ -61,6 +61,14 @@ class Quarantined(ProviderError):
         )
 
 
+class DatasetBeingRead(ProviderError):
+    """The dataset's examples are being replaced by those of another reading of its file."""
+
+    def __init__(self) -> None:
+        message = "The dataset is being checked again; the job starts when that is done."
+        super().__init__(message, permanent=False, code="dataset_not_ready")
+
+
 def own_installation() -> Installation:
     """Whose runs are ours to start, adopt and cancel. Raises Quarantined."""
     installation = Installation.load()
@@ -84,17 +92,28 @@ def _upload_files(job: Job, provider: Provider) -> None:
     """Write and upload what is not uploaded yet. The file names make a repeat find the first upload."""
     if job.training_file_id:
         return
+    read_at = _read_at(job)
     _check_with_provider(job, provider)
     with tempfile.TemporaryDirectory() as folder:
         files = write_training_files(
             job.dataset, split=job.validation_split, seed=job.seed, folder=Path(folder), method=job.method
         )
+        if _read_at(job) != read_at:
+            raise DatasetBeingRead
         _tell_split(job, len(files.held_back))
         validation_id = ""
         if files.validation:
             validation_id = _upload(job, provider, files.validation)
         training_id = _upload(job, provider, files.training)
     job.record(now=timezone.now(), training_file_id=training_id, validation_file_id=validation_id)
+
+
+def _read_at(job: Job) -> datetime | None:
+    """When the stored examples were read. Raises DatasetBeingRead while they are not whole."""
+    job.dataset.refresh_from_db(fields=["status", "validated_at"])
+    if job.dataset.is_processing:
+        raise DatasetBeingRead
+    return job.dataset.validated_at
 
 
 def _tell_split(job: Job, held_back: int) -> None:

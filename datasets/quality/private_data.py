@@ -214,8 +214,6 @@ def _find_in(text: str, pointer: str) -> Iterator[Finding]:
 
 
 def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
-    if not looks_private(text.encode()):
-        return text
     found = sorted(_find_in(text, ""), key=lambda finding: finding.start)
     words = [substitute(finding) for finding in found]
     for finding, word in zip(found[::-1], words[::-1], strict=True):

@@ -7,11 +7,12 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
+from datasets.models import Dataset
 from finetuning.models import Installation
 from finetuning.providers import get_provider
 from finetuning.providers.base import TrainingRun
 from finetuning.sandbox.faults import Fault
-from jobs import services, tasks
+from jobs import services, starting, tasks
 from jobs.locks import only_creator
 from jobs.models import Job, LeaseLost
 from jobs.states import Status
@@ -53,6 +54,36 @@ def move(installation):
     """As if the database had been restored elsewhere."""
     installation.place = "another cluster"
     installation.save()
+
+
+def test_waits_while_the_dataset_is_being_read_again(job, sandbox):
+    Dataset.objects.filter(pk=job.dataset_id).update(status="processing")
+
+    services.advance_job(job)
+
+    job.refresh_from_db()
+    assert (job.status, job.training_file_id) == (Status.VALIDATING, "")
+    assert "being checked again" in job.events.latest("created_at").message
+    assert sandbox.ledger()["jobs"] == []
+
+    Dataset.objects.filter(pk=job.dataset_id).update(status="valid")
+    advance(job, sandbox)
+
+    assert len(sandbox.ledger()["jobs"]) == 1
+
+
+def test_sends_nothing_that_was_read_again_meanwhile(job, sandbox, monkeypatch):
+    write = starting.write_training_files
+
+    def written_while_it_is_read(dataset, **options):
+        Dataset.objects.filter(pk=dataset.pk).update(validated_at=timezone.now())
+        return write(dataset, **options)
+
+    monkeypatch.setattr(starting, "write_training_files", written_while_it_is_read)
+    services.advance_job(job)
+
+    job.refresh_from_db()
+    assert (job.status, job.training_file_id) == (Status.VALIDATING, "")
 
 
 def test_tells_the_provider_whose_run_it_is(job, sandbox):
