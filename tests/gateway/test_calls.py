@@ -1,6 +1,7 @@
 """What passes through, seen from both ends."""
 
 import json
+import shutil
 
 import httpx2
 import pytest
@@ -256,3 +257,15 @@ def test_counts_by_key_agent_and_model_with_the_price(
     assert (model.total_requests, model.total_tokens_used) == (2, 3_000_000)
     assert model.total_latency_ms == day.latency_ms
     assert row.last_used_at is not None
+
+
+def test_lets_nobody_succeed_whose_call_cannot_be_counted(gateway, upstream, make_model, key):
+    make_model()
+    last = event({"object": "chat.completion.chunk", "choices": [], "usage": completion()["usage"]})
+    upstream.either("real-model", completion(), [delta("Hi"), last, event(b"[DONE]")])
+    shutil.rmtree(gateway.folder)
+
+    whole = gateway.post(key, ASK | {"model": "real-model"})
+    assert (whole.status_code, whole.json()["error"]["code"]) == (503, "gateway_unavailable")
+    with pytest.raises(httpx2.RemoteProtocolError):
+        gateway.post(key, ASK | {"model": "real-model", "stream": True})
