@@ -61,8 +61,9 @@ class UploadForm(DatasetForm):
 
     def add_refusal(self, refusal: Refused) -> None:
         """The files and the columns have no fields of their own in this form."""
-        pointer = "/file" if refusal.pointer.startswith("/files") else refusal.pointer
-        super().add_refusal(type(refusal)(refusal.message, pointer=pointer))
+        if refusal.pointer.startswith("/files"):
+            refusal.pointer = "/file"
+        super().add_refusal(refusal)
 
 
 class ImportForm(DatasetForm):

@@ -58,7 +58,7 @@ class WebhookEndpointInputSerializer(Serializer):
     url = serializers.CharField(max_length=MAX_URL_LENGTH)
     description = serializers.CharField(max_length=200, required=False, allow_blank=True)
     event_types = serializers.ListField(
-        child=serializers.ChoiceField(choices=EVENT_TYPES), allow_empty=False, max_length=20
+        child=serializers.ChoiceField(choices=EVENT_TYPES), min_length=1, max_length=20
     )
     enabled = serializers.BooleanField(source="is_enabled", required=False)
 

@@ -59,16 +59,16 @@ class JobViewSet(OrganizationViewSet):
     @extend_schema(
         summary="Change name or description",
         request=NameAndDescriptionSerializer,
-        responses=shapes.JobSerializer,
+        responses=shapes.JobDetailSerializer,
     )
     def update(self, request: Request, pk: str) -> Response:
         job = services.update_job(self.get_object(), **self.valid_input())
-        return Response(represent(shapes.JobSerializer, job))
+        return Response(represent(shapes.JobDetailSerializer, job))
 
     @extend_schema(
         summary="Change name or description",
         request=NameAndDescriptionSerializer,
-        responses=shapes.JobSerializer,
+        responses=shapes.JobDetailSerializer,
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         return self.update(request, pk)

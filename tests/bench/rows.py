@@ -12,13 +12,14 @@ JOBS = """
         method, hyperparameters, validation_split, suffix, seed, status, progress_percentage, trained_tokens,
         estimated_cost_usd, actual_cost_usd, error_code, error_message, training_file_id, validation_file_id,
         looks_without_match, create_attempts, provider_job_id, vendor_status, attempts, retries, created_at,
-        updated_at, started_at, completed_at, total_epochs
+        updated_at, started_at, completed_at, total_epochs, error_evidence, metadata, grader, start_model, checkpoints
     )
     SELECT gen_random_uuid(), %(organization)s, %(dataset)s, %(account)s, %(user)s, 'Job ' || number, '',
         'gpt-4.1-mini-2025-04-14', 'supervised', '{"n_epochs": 3}', 0.1, '', number,
         CASE WHEN number %% 10 = 0 THEN 'failed' ELSE 'succeeded' END,
         CASE WHEN number %% 10 = 0 THEN 50 ELSE 100 END, 60000, 0.90, 0.90, '', '', 'file-' || number, '', 0, 1,
-        'ftjob-' || number, '', 0, 0, moment, moment, moment, moment + interval '20 minutes', 3
+        'ftjob-' || number, '', 0, 0, moment, moment, moment, moment + interval '20 minutes', 3, '[]', '{}',
+        '{}', '', '[]'
     FROM generate_series(1, %(count)s) number, LATERAL (
         SELECT timestamptz '2026-01-01' + number * interval '1 second' AS moment
     ) of_job

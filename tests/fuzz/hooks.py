@@ -16,18 +16,32 @@ BASE_MODEL = "gpt-4.1-mini"
 # Of five ids made up four become one of a row that there is.
 MADE_UP = 5
 
+# What services refuse, and what concerns rows that there are.
 NOT_IN_A_SCHEMA = {
+    "agent_name_invalid",
+    "column_mapping_not_possible",
     "does_not_exist",
+    "example_not_valid",
+    "file_infected",
+    "file_missing",
     "file_not_accepted",
+    "grader_missing",
     "invalid_cursor",
     "method_not_offered",
+    "model_of_another_provider",
+    "not_confirmed",
+    "not_derivable",
+    "not_exportable",
     "nothing_to_import",
     "nul",
+    "password_too_weak",
     "provider_address_refused",
+    "provider_key_malformed",
     "provider_key_missing",
     "surrogate",
     "too_few_examples",
     "unknown_base_model",
+    "unknown_checkpoint",
     "unknown_provider",
     "webhook_address_refused",
 }
