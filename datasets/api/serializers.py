@@ -124,6 +124,10 @@ class DatasetSerializer(ModelSerializer):
     validation_errors = serializers.ListField(
         source="placed_errors", child=serializers.DictField(), read_only=True
     )
+    layout = serializers.ChoiceField(
+        choices=[*LAYOUTS.items(), ("", "Not known yet")], read_only=True, help_text="Empty until it is read."
+    )
+    change = serializers.DictField(read_only=True, allow_null=True)
     series_id = serializers.UUIDField(read_only=True)
     parent_id = serializers.UUIDField(read_only=True, allow_null=True)
 

@@ -127,6 +127,7 @@ class EditSerializer(ModelSerializer):
 
 
 class RelatedDatasetSerializer(ModelSerializer):
+    change = serializers.DictField(read_only=True, allow_null=True)
     deleted = serializers.SerializerMethodField("is_deleted")
 
     class Meta:

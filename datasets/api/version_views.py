@@ -132,7 +132,7 @@ class VersionViewSet(OrganizationViewSet):
         summary="Export",
         parameters=[shapes.ExportQuery],
         responses={
-            (200, media_type): OpenApiTypes.STR
+            (200, media_type): OpenApiTypes.ANY if media_type == "application/json" else OpenApiTypes.STR
             for media_type in ("application/jsonl", "application/json", "text/csv")
         },
         examples=[
