@@ -283,7 +283,7 @@ class PreviewedRowSerializer(Serializer):
 
     line = serializers.IntegerField()
     accepted = serializers.BooleanField()
-    row = serializers.JSONField(allow_null=True)
+    row = serializers.JSONField()
     token_count = serializers.IntegerField()
     problems = ProblemSerializer(many=True)
 
