@@ -44,6 +44,10 @@ class AgentNameTaken(Conflict):
     code = "agent_name_taken"
 
 
+class SameModelTwice(Invalid):
+    code = "same_model_twice"
+
+
 class AgentHasNoModel(Conflict):
     code = "agent_has_no_model"
 
@@ -121,13 +125,13 @@ def split_agent(
 ) -> Agent:
     """Send `second_share` of 100 calls to `second_model`; without one, or with none of 100, end the split.
 
-    Raises AgentHasNoModel, ModelNotActive, Invalid for the same model twice.
+    Raises AgentHasNoModel, ModelNotActive, SameModelTwice.
     """
     _lock(agent)
     if agent.model is None:
         raise AgentHasNoModel("Deploy a model to the agent first.")
     if second_model == agent.model:
-        raise Invalid("The agent's own model cannot be the second one too.", pointer="/secondModelId")
+        raise SameModelTwice("The agent's own model cannot be the second one too.", pointer="/secondModelId")
     target = Target(model=agent.model)
     if second_model is not None and second_share:
         target = Target(model=agent.model, second_model=second_model, second_share=second_share)

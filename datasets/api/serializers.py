@@ -26,7 +26,7 @@ from finetuning.strict_json import StrictJSONError, loads
 class ColumnMappingField(serializers.Field[Any, Any, Any, Any]):
     """A JSON object as text, as a form has only text: what each column is."""
 
-    default_error_messages = {"invalid": "Give a JSON object: the name of each column and what it is."}
+    default_error_messages = {"not_an_object": "Give a JSON object: the name of each column and what it is."}
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         try:
@@ -34,7 +34,7 @@ class ColumnMappingField(serializers.Field[Any, Any, Any, Any]):
         except StrictJSONError:
             value = None
         if not isinstance(value, dict) or not all(isinstance(target, str) for target in value.values()):
-            self.fail("invalid")
+            self.fail("not_an_object")
         return value
 
 

@@ -101,7 +101,7 @@ class NewEditSerializer(Serializer):
         errors = {
             name: [ErrorDetail(f"An edit of this kind takes {rule} {name}.", code=code)]
             for names, rule, code in (
-                (needed[attrs["kind"]] - given, "a", "required"),
+                (needed[attrs["kind"]] - given, "a", "needed_for_this_kind"),
                 (given - needed[attrs["kind"]], "no", "not_expected"),
             )
             for name in names

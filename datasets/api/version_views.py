@@ -44,6 +44,7 @@ class VersionViewSet(OrganizationViewSet):
     }
     creating_actions = ("repairs", "redaction", "filter", "sample", "split", "merge", "save_edits")
     hourly_limits = dict.fromkeys(creating_actions, versions.version_allowance)
+    refusals = dict.fromkeys(("export", "problem_report", "edits"), (409,))
 
     def get_queryset(self) -> DatasetQuerySet:
         datasets: DatasetQuerySet = self.organization.datasets.select_related("created_by")

@@ -19,6 +19,7 @@ MADE_UP = 5
 # What services refuse, and what concerns rows that there are.
 NOT_IN_A_SCHEMA = {
     "agent_name_invalid",
+    "blank",
     "column_mapping_not_possible",
     "does_not_exist",
     "example_not_valid",
@@ -29,8 +30,11 @@ NOT_IN_A_SCHEMA = {
     "invalid_cursor",
     "method_not_offered",
     "model_of_another_provider",
+    "needed_for_this_kind",
+    "not_an_object",
     "not_confirmed",
     "not_derivable",
+    "not_expected",
     "not_exportable",
     "nothing_to_import",
     "nul",
@@ -38,6 +42,7 @@ NOT_IN_A_SCHEMA = {
     "provider_address_refused",
     "provider_key_malformed",
     "provider_key_missing",
+    "same_model_twice",
     "surrogate",
     "too_few_examples",
     "unknown_base_model",

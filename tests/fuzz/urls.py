@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 
+import config.urls
 from finetuning.api.tokens import issue_tokens
 from finetuning.models import Membership, Organization
 from tests.factories import OrganizationFactory, UserFactory
@@ -59,4 +60,6 @@ def rows_of(organization: Organization) -> dict[str, list[str]]:
     return {word: [str(pk) for pk in ids[:ROWS_OF_A_KIND]] for word, ids in rows.items()}
 
 
+# Django takes them of the addresses' module.
+handler400, handler404, handler500 = config.urls.handler400, config.urls.handler404, config.urls.handler500
 urlpatterns = [path("fuzz/<str:role>", session), path("", include("config.urls"))]
