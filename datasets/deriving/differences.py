@@ -14,7 +14,7 @@ from datasets.quality import private_data
 SHOWN_CHARACTERS = 300
 # How much of what is the same stands before the first difference.
 CONTEXT_CHARACTERS = 60
-SHOWN_PER_LINE = 50
+SHOWN_PER_LINE = 10
 
 _HIDING = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

@@ -127,7 +127,7 @@ def _matches(line: Line, problems: list[Problem], tokens: int, wanted: dict[str,
 
 
 def _says(line: Line, search: str) -> bool:
-    """The same as a search among the examples, in all texts of the row."""
+    """Whether the text stands anywhere in the row, capitals or not."""
     if not isinstance(line.reading, Row):
         return False
     # What is looked for is written as it stands in JSON.

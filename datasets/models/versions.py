@@ -62,7 +62,8 @@ class DatasetEdit(models.Model):
 class DatasetChange(models.Model):
     """One line that a version has otherwise than its parent.
 
-    `details` is a list of `{pointer, before, after}`, each text cut to what is worth looking at.
+    `details` lists the first differences as `{pointer, before, after}`, each text cut to what is worth
+    looking at, and private data masked.
     """
 
     class Kind(models.TextChoices):
