@@ -4,8 +4,11 @@ import json
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
 from datasets import reading, services
+
+NEW = reverse("datasets:new")
 
 
 def row(number, **keys):
@@ -18,6 +21,18 @@ def row(number, **keys):
 
 def lines(*rows):
     return b"".join(json.dumps(one).encode() + b"\n" for one in rows)
+
+
+# Two rows that can be repaired, the last without an end, among all kinds of lines.
+CR_ENDS = [
+    b"\xef\xbb\xbf" + json.dumps(row(0)).encode() + b"\r\n",
+    b"\n",
+    b'{"messages": [{"role": "User ", "content": "Spaced?"},  {"role": "assistant", "content": "1"}]}\r\n',
+    b"{broken\n",
+    *(json.dumps(row(n)).encode() + b"\n" for n in range(1, 11)),
+    b'{ "messages" : [{"role": "human", "content": "Last"}, {"role": "assistant", "content": " end "}]}',
+]
+GOOD = lines(*map(row, range(12)))
 
 
 def content_of(dataset):
@@ -43,3 +58,18 @@ def uploaded(organization, user, settings):
         return read(services.upload_dataset(organization, file=file, **options))
 
     return uploaded
+
+
+def page_of(dataset, page="detail"):
+    return reverse(f"datasets:{page}", args=[dataset.pk])
+
+
+@pytest.fixture
+def member(client, user):
+    client.force_login(user)
+    return client
+
+
+def upload(member, content, name="training.jsonl", **headers):
+    sent = {"file": SimpleUploadedFile(name, content), "name": "Support", "description": "From March"}
+    return member.post(NEW, sent, headers=headers)

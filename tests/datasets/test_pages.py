@@ -2,55 +2,14 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from datasets import reading
 from datasets.models import Dataset
+from tests.datasets.conftest import GOOD, NEW, page_of, row, upload
 from tests.factories import DatasetFactory, JobFactory, OrganizationFactory
 
-NEW = reverse("datasets:new")
 IMPORT = f"{NEW}?method=import"
-
-
-def row(number):
-    messages = [
-        {"role": "user", "content": f"Question {number}?"},
-        {"role": "assistant", "content": f"Answer {number}."},
-    ]
-    return {"messages": messages}
-
-
-GOOD = b"".join(json.dumps(row(number)).encode() + b"\n" for number in range(12))
-
-
-def page_of(dataset, page="detail"):
-    return reverse(f"datasets:{page}", args=[dataset.pk])
-
-
-@pytest.fixture
-def member(client, user):
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def read(organization, user):
-    """Makes a dataset of a file's bytes and reads it, as a worker would."""
-
-    def read(content):
-        dataset = DatasetFactory(organization=organization, status="processing")
-        dataset.store_file(SimpleUploadedFile("training.jsonl", content), size=len(content))
-        reading.validate_dataset(dataset)
-        dataset.refresh_from_db()
-        return dataset
-
-    return read
-
-
-def upload(member, content, name="training.jsonl", **headers):
-    sent = {"file": SimpleUploadedFile(name, content), "name": "Support", "description": "From March"}
-    return member.post(NEW, sent, headers=headers)
 
 
 def test_lists_datasets_with_their_numbers(member, organization):
@@ -177,8 +136,8 @@ def test_says_why_an_import_is_refused(member, conversations, sent, words):
     assert not Dataset.objects.exists()
 
 
-def test_shows_examples_as_a_conversation(member, read):
-    answer = member.get(page_of(read(GOOD)))
+def test_shows_examples_as_a_conversation(member, uploaded):
+    answer = member.get(page_of(uploaded(GOOD)))
 
     assert '<div class="turn-text">Question 0?</div>' in answer.text
     assert '<div class="turn-text">Answer 11.</div>' in answer.text
@@ -229,8 +188,8 @@ def test_cuts_off_what_is_too_long_to_show(member, organization):
     assert "10 more messages are not shown" in text
 
 
-def test_names_the_line_and_the_mending_of_each_problem(member, read):
-    dataset = read(GOOD + b'{"messages": [{"role": "robot", "content": "x"}]}\n')
+def test_names_the_line_and_the_mending_of_each_problem(member, uploaded):
+    dataset = uploaded(GOOD + b'{"messages": [{"role": "robot", "content": "x"}]}\n')
 
     for page in ("detail", "problems"):
         text = member.get(page_of(dataset, page)).text
@@ -239,15 +198,15 @@ def test_names_the_line_and_the_mending_of_each_problem(member, read):
         assert "system | user | assistant" in text
 
 
-def test_offers_no_training_on_a_dataset_with_errors(member, read):
-    text = member.get(page_of(read(b"{}\n"))).text
+def test_offers_no_training_on_a_dataset_with_errors(member, uploaded):
+    text = member.get(page_of(uploaded(b"{}\n"))).text
 
     assert "cannot be trained on" in text
     assert "Train a model" not in text
 
 
-def test_says_that_there_is_no_problem(member, read):
-    assert "No problems" in member.get(page_of(read(GOOD), "problems")).text
+def test_says_that_there_is_no_problem(member, uploaded):
+    assert "No problems" in member.get(page_of(uploaded(GOOD), "problems")).text
 
 
 def test_renames_a_dataset(member, organization):
@@ -268,8 +227,8 @@ def test_keeps_the_name_when_the_new_one_is_empty(member, organization):
     assert organization.datasets.get().name == "Old"
 
 
-def test_has_the_file_read_again(member, read):
-    dataset = read(GOOD)
+def test_has_the_file_read_again(member, uploaded):
+    dataset = uploaded(GOOD)
 
     member.post(page_of(dataset, "validate"))
 
@@ -299,10 +258,10 @@ def test_keeps_a_dataset_that_a_job_needs(client, owner, organization):
     assert organization.datasets.exists()
 
 
-def test_offers_a_sample_that_is_valid(member, read):
+def test_offers_a_sample_that_is_valid(member, uploaded):
     sample = member.get(reverse("datasets:sample")).content
 
-    assert read(sample).status == "valid"
+    assert uploaded(sample).status == "valid"
 
 
 @pytest.mark.parametrize("page", ["detail", "status", "problems", "edit", "validate", "delete"])
@@ -332,161 +291,19 @@ def test_asks_a_stranger_to_sign_in(client, db):
     assert client.get(reverse("datasets:list")).url.startswith(reverse("login"))
 
 
-def test_masks_what_is_private_and_shows_what_hides(member, read):
-    private = "sk-proj-" + "a1B2" * 10
-    said = f"{private} ann@acme.io \x1b[31m \u202eabc"
-    talk = {"messages": [{"role": "user", "content": said}, {"role": "assistant", "content": "A"}]}
-    content = json.dumps(talk).encode() + b"\n" + GOOD
-
-    page = member.get(page_of(read(content))).text
-    previewed = preview(member, content, "training.jsonl").text
-    refused = preview(member, json.dumps({**talk, "x": 1}).encode() + b"\n" + GOOD, "training.jsonl").text
-
-    for answer in (page, previewed, refused):
-        assert "sk…B2 an…io \\u001b[31m \\u202eabc" in answer.replace("\\\\", "\\")
-        assert not [hidden for hidden in (private, "ann@acme.io", "\x1b", "\u202e") if hidden in answer]
-
-
-PREVIEW = reverse("datasets:preview")
-CSV = b"one,two\n" + b"".join(b"Question %d?,Answer.\n" % number for number in range(12))
-
-
-def preview(member, content, file_name="training.csv", **sent):
-    headers = {"hx_request": "true"} if sent.pop("by_script", True) else {}
-    return member.post(PREVIEW, {"file": SimpleUploadedFile(file_name, content), **sent}, headers=headers)
-
-
-def test_previews_what_the_rows_become(member, organization):
-    answer = preview(member, GOOD + b"{\n", "training.jsonl")
-
-    assert answer.status_code == 200
-    assert "JSONL, Chat" in answer.text
-    assert "Question 3?" in answer.text
-    assert "What is each column?" not in answer.text
-    assert not organization.datasets.exists()
-
-
-def test_previews_a_broken_row_with_its_problem(member):
-    answer = preview(member, b"{broken\n" + GOOD, "training.jsonl")
-
-    assert "Rejected" in answer.text
-    assert "invalid_json" in answer.text
-
-
-def test_asks_what_the_columns_are_when_their_names_do_not_say(member):
-    answer = preview(member, CSV)
-
-    assert answer.text.count('name="column"') == answer.text.count('name="target"') == 2
-    assert "The table does not have the columns that are needed." in answer.text
-
-
-def test_suggests_what_the_columns_are(member):
-    answer = preview(member, b"question,answer\nQ,A\n")
-
-    assert '<option value="user" selected>' in answer.text
-    assert '<option value="assistant" selected>' in answer.text
-
-
-def test_previews_columns_as_they_were_chosen(member):
-    answer = preview(member, CSV, column=["one", "two"], target=["user", "assistant"])
-
-    assert answer.status_code == 200
-    assert "Question 3?" in answer.text
-    assert "Accepted" in answer.text
-
-
-def test_lets_columns_be_chosen_again_when_they_make_no_example(member):
-    answer = preview(member, CSV, column=["one", "two"], target=["user", "user"])
-
-    assert answer.status_code == 422
-    assert "only one can be" in answer.text
-    assert answer.text.count('<option value="user" selected>') == 2
-
-
-def test_says_why_a_file_cannot_be_previewed(member):
-    answer = preview(member, b"%PDF-1.7 ")
-
-    assert answer.status_code == 422
-    assert "PDF" in answer.text
-
-
-def test_previews_without_a_script_and_keeps_what_was_typed(member):
-    answer = preview(
-        member,
-        CSV,
-        by_script=False,
-        name="Support",
-        description="",
-        column=["one", "two"],
-        target=["user", "assistant"],
-    )
-
-    assert "<title>" in answer.text
-    assert 'value="Support"' in answer.text
-    assert "This field is required" not in answer.text
-    assert "Question 3?" in answer.text
-
-
-def test_previews_the_beginning_of_a_file_without_its_cut_row(member):
-    answer = preview(member, GOOD[:-1000], "training.jsonl", cut="1")
-
-    assert "invalid_json" not in answer.text
-
-
-def test_uploads_with_columns_as_they_were_chosen(member, organization):
-    sent = {"name": "Support", "files": SimpleUploadedFile("training.csv", CSV)}
-
-    member.post(NEW, {**sent, "column": ["one", "two", "three"], "target": ["user", "assistant", ""]})
-
-    assert organization.datasets.get().column_mapping == {"one": "user", "two": "assistant"}
-
-
-def test_says_that_columns_make_no_example(member, organization):
-    sent = {"name": "Support", "files": SimpleUploadedFile("training.csv", CSV)}
-
-    answer = member.post(NEW, {**sent, "column": ["one"], "target": ["user"]})
-
-    assert answer.status_code == 422
-    assert "The columns do not make an example" in answer.text
-    assert not organization.datasets.exists()
-
-
-def test_uploads_several_files_and_shows_which_they_are(member, organization):
-    files = [SimpleUploadedFile("a.jsonl", GOOD), SimpleUploadedFile("b.jsonl", GOOD)]
-    member.post(NEW, {"name": "Support", "files": files})
-    dataset = organization.datasets.get()
-    reading.validate_dataset(dataset)
-
-    answer = member.get(page_of(dataset))
-
-    assert "b.jsonl (" in answer.text
-    assert "Line 1 of b.jsonl" in answer.text
-
-
-def test_says_in_which_layout_a_file_is(member, organization):
-    content = b"".join(
-        json.dumps({"instruction": f"Q{n}", "output": "A"}).encode() + b"\n" for n in range(12)
-    )
-    upload(member, content)
-    dataset = organization.datasets.get()
-    reading.validate_dataset(dataset)
-
-    assert "JSONL, Alpaca" in member.get(page_of(dataset)).text
-
-
-def test_shows_the_health_of_a_dataset_and_its_parts(member, read):
+def test_shows_the_health_of_a_dataset_and_its_parts(member, uploaded):
     prompt = {"role": "system", "content": "You are <kind>."}
     spoken = json.dumps({"messages": [prompt, *row(99)["messages"]]}).encode()
 
-    page = member.get(page_of(read(GOOD + spoken + b"\n" + GOOD))).content.decode()
+    page = member.get(page_of(uploaded(GOOD + spoken + b"\n" + GOOD))).content.decode()
 
     assert "Health" in page
     assert "12 of 25: examples repeat an earlier one." in page
     assert "You are &lt;kind&gt;." in page
 
 
-def test_shows_no_health_of_a_file_without_examples(member, read):
-    page = member.get(page_of(read(b"{}\n"))).content.decode()
+def test_shows_no_health_of_a_file_without_examples(member, uploaded):
+    page = member.get(page_of(uploaded(b"{}\n"))).content.decode()
 
     assert "Health" not in page
 

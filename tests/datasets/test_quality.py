@@ -11,28 +11,8 @@ from datasets.quality.answers import is_refusal
 from datasets.quality.languages import shares
 from datasets.quality.private_data import KINDS, Placeholders, find, looks_private, masked, problem_of, redact
 from tests.datasets.hostile.corpus import assistant, user
+from tests.datasets.texts import WORDS
 
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "seven",
-    "cooks",
-    "boil",
-    "soup",
-    "for",
-    "nine",
-    "guests",
-    "at",
-    "noon",
-]
 KEY = "sk-proj-" + "a1B2" * 10
 PERSONAL = {
     "private_key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",

@@ -8,24 +8,10 @@ from django.utils import timezone
 from datasets import reading, services, uploads
 from datasets.models import Dataset
 from datasets.training_files import row_of, write_training_files
+from tests.datasets.conftest import GOOD, lines, row
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def row(number, **keys):
-    messages = [
-        {"role": "user", "content": f"Question {number}?"},
-        {"role": "assistant", "content": f"Answer {number}."},
-    ]
-    return {"messages": messages, **keys}
-
-
-def lines(*rows):
-    return b"".join(json.dumps(one).encode() + b"\n" for one in rows)
-
-
-GOOD = lines(*map(row, range(12)))
 
 
 @pytest.fixture

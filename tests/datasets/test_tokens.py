@@ -14,16 +14,8 @@ from datasets.tokens import count_example
 from finetuning import tokenizer
 from finetuning.tokenizer import FOLDER, PATTERNS, RankFileError, count_tokens, encoding, encoding_for
 from tests.bench.corpus import natural_texts
+from tests.datasets.texts import JARGON
 
-# The samples of OpenAI's cookbook, "How to count tokens with tiktoken", with the counts that its API gave.
-JARGON = [
-    ("system", None, "You are a helpful, pattern-following assistant that translates corporate jargon into plain English."),
-    ("system", "example_user", "New synergies will help drive top-line growth."),
-    ("system", "example_assistant", "Things working well together will increase revenue."),
-    ("system", "example_user", "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage."),
-    ("system", "example_assistant", "Let's talk later when we're less busy about how to do better."),
-    ("user", None, "This late pivot means we don't have time to boil the ocean for the client deliverable."),
-]  # fmt: skip
 WEATHER_TOOL = {
     "name": "get_current_weather",
     "description": "Get the current weather in a given location",

@@ -4,8 +4,6 @@ import json
 import tempfile
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.utils import timezone
 
 from datasets import exporting, reading, services, versions
 from datasets.deriving import differences as differing
@@ -13,20 +11,10 @@ from datasets.deriving.groups import groups_of
 from datasets.deriving.lines import FileChanged
 from datasets.models import Dataset
 from datasets.quality.private_data import find
-from tests.datasets.conftest import content_of, lines, read, row
-from tests.factories import JobFactory
-from tests.threads import at_once
+from tests.datasets.conftest import CR_ENDS, content_of, lines, read, row
 
 pytestmark = pytest.mark.django_db
 
-CR_ENDS = [
-    b"\xef\xbb\xbf" + json.dumps(row(0)).encode() + b"\r\n",
-    b"\n",
-    b'{"messages": [{"role": "User ", "content": "Spaced?"},  {"role": "assistant", "content": "1"}]}\r\n',
-    b"{broken\n",
-    *(json.dumps(row(n)).encode() + b"\n" for n in range(1, 11)),
-    b'{ "messages" : [{"role": "human", "content": "Last"}, {"role": "assistant", "content": " end "}]}',
-]
 PRIVATE = [
     row(0),
     {
@@ -46,12 +34,6 @@ PRIVATE = [
 
 def lines_of(dataset):
     return content_of(dataset).splitlines(keepends=True)
-
-
-def test_a_new_dataset_is_the_first_version_of_its_own_series(uploaded):
-    dataset = uploaded(lines(*map(row, range(10))))
-
-    assert (dataset.series_id, dataset.version, dataset.parent, dataset.change) == (dataset.pk, 1, None, None)
 
 
 def test_repairs_change_the_repaired_lines_only(uploaded, user):
@@ -255,27 +237,6 @@ def test_refuses_a_sample_of_more_than_there_is(uploaded, user):
         versions.sample_dataset(uploaded(lines(*map(row, range(10)))), by=user, name="x", count=11, seed=1)
 
 
-def test_stores_the_same_bytes_once(uploaded, user):
-    parent = uploaded(lines(*map(row, range(10))))
-
-    again = uploaded(lines(*map(row, range(10))))
-    sample = read(versions.sample_dataset(parent, by=user, name="All", count=10, seed=1))
-
-    assert parent.file.name == again.file.name == sample.file.name
-    assert parent.sha256 in parent.file.name
-
-
-def test_a_file_of_another_organization_is_not_shared(uploaded, outsider, other_organization):
-    content = lines(*map(row, range(10)))
-    ours = uploaded(content)
-
-    theirs = services.upload_dataset(
-        other_organization, by=outsider, file=SimpleUploadedFile("a.jsonl", content), name="Theirs"
-    )
-
-    assert theirs.file.name != ours.file.name
-
-
 def test_a_split_parts_no_conversation_and_no_doubles(uploaded, user):
     talk = [message for n in range(4) for message in row(100 + n)["messages"]]
     grown = [{"messages": talk[: 2 * n]} for n in range(1, 5)]
@@ -335,78 +296,6 @@ def pair(n):
         "preferred_output": [{"role": "assistant", "content": "good"}],
         "non_preferred_output": [{"role": "assistant", "content": "bad"}],
     }
-
-
-def test_lists_and_totals_are_of_the_newest_versions(uploaded, organization, user):
-    parent = uploaded(b"".join(CR_ENDS))
-
-    version = read(versions.repair_dataset(parent, by=user))
-
-    assert list(organization.datasets.newest()) == [version]
-    assert list(organization.datasets.versions_of(parent)) == [version, parent]
-    totals = organization.datasets.totals()
-    assert (totals["total_datasets"], totals["total_examples"]) == (1, version.total_examples)
-
-
-def test_an_older_version_can_be_changed_too(uploaded, organization, user):
-    first = uploaded(b"".join(CR_ENDS))
-    read(versions.repair_dataset(first, by=user))
-
-    third = read(versions.filter_dataset(first, by=user, keep="others", problem="invalid_json"))
-
-    assert (third.version, third.parent) == (3, first)
-    assert list(organization.datasets.newest()) == [third]
-
-
-def test_the_version_before_is_the_newest_when_the_newest_is_deleted(uploaded, organization, user):
-    first = uploaded(b"".join(CR_ENDS))
-    second = read(versions.repair_dataset(first, by=user))
-
-    services.delete_dataset(second)
-    assert list(organization.datasets.newest()) == [first]
-
-    third = read(versions.repair_dataset(first, by=user))
-    assert third.version == 3
-    Dataset.with_deleted.get(pk=second.pk).restore(now=third.created_at)
-    assert list(organization.datasets.newest()) == [third]
-
-
-def test_a_deleted_older_version_changes_no_list(uploaded, organization, user):
-    first = uploaded(b"".join(CR_ENDS))
-    second = read(versions.repair_dataset(first, by=user))
-
-    services.delete_dataset(first)
-
-    assert list(organization.datasets.newest()) == [second]
-    assert content_of(second)
-
-
-def test_a_job_keeps_the_version_that_it_used(uploaded, user, organization):
-    first = uploaded(lines(*map(row, range(12))))
-    job = JobFactory(organization=organization, dataset=first)
-
-    read(versions.filter_dataset(first, by=user, keep="others", search="Answer 3"))
-
-    job.refresh_from_db()
-    assert (job.dataset, job.dataset.total_examples) == (first, 12)
-
-
-def test_so_many_versions_an_hour_and_no_more(uploaded, user, settings):
-    settings.VERSIONS_PER_HOUR = 1
-    parent = uploaded(b"".join(CR_ENDS))
-    versions.repair_dataset(parent, by=user)
-
-    with pytest.raises(versions.TooManyVersions):
-        versions.repair_dataset(parent, by=user)
-
-
-def test_versions_take_no_place_of_an_upload(uploaded, organization, user):
-    parent = uploaded(b"".join(CR_ENDS))
-    before = services.upload_allowance(organization).remaining
-
-    versions.repair_dataset(parent, by=user)
-
-    assert services.upload_allowance(organization).remaining == before
 
 
 def test_the_conversation_of_an_example_is_known_in_later_versions(organization, user):
@@ -474,12 +363,6 @@ def test_walks_through_many_lines_with_few_queries(uploaded, user, django_assert
         reading.write_derived(version, copy)
 
 
-def test_a_version_is_due_whether_or_not_a_message_about_it_arrives(uploaded, user):
-    version = versions.repair_dataset(uploaded(b"".join(CR_ENDS)), by=user)
-
-    assert list(Dataset.with_deleted.due(timezone.now())) == [version]
-
-
 def test_repairs_everything_at_once(uploaded, user):
     version = read(
         versions.repair_dataset(uploaded(lines({"messages": []}) + b"".join(CR_ENDS[1:])), by=user)
@@ -487,32 +370,6 @@ def test_repairs_everything_at_once(uploaded, user):
 
     assert "messages" in version.problem_counts
     assert version.repairable_problems == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_versions_made_at_the_same_time_have_a_number_each(uploaded, organization, user):
-    parent = uploaded(b"".join(CR_ENDS))
-
-    at_once(*[lambda: versions.repair_dataset(parent, by=user)] * 6)
-
-    made = organization.datasets.versions_of(parent)
-    assert [version.version for version in made] == [7, 6, 5, 4, 3, 2, 1]
-    assert [version.version for version in made.newest()] == [7]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_version_stays_the_newest_while_others_are_made_and_deleted(uploaded, organization, user):
-    parent = uploaded(b"".join(CR_ENDS))
-    second = versions.repair_dataset(parent, by=user)
-
-    at_once(
-        lambda: services.delete_dataset(second),
-        *[lambda: versions.repair_dataset(parent, by=user)] * 4,
-    )
-
-    made = organization.datasets.versions_of(parent)
-    assert [version.version for version in made] == [6, 5, 4, 3, 1]
-    assert [version.version for version in made.newest()] == [6]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from datasets import editing, versions
 from datasets.models import Dataset
-from tests.datasets.conftest import content_of, lines, read, row
+from tests.datasets.conftest import content_of, lines, page_of, read, row
 from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory
 
 pytestmark = pytest.mark.django_db
@@ -17,16 +17,6 @@ FLAWED = lines(
     {"messages": [{"role": "User ", "content": "Hi"}, {"role": "assistant", "content": "<b>Hi"}]},
     {"messages": [row(1)["messages"][0], {"role": "assistant", "content": "Mail bob@mail.acme.io"}]},
 )
-
-
-def page_of(dataset, page="detail"):
-    return reverse(f"datasets:{page}", args=[dataset.pk])
-
-
-@pytest.fixture
-def member(client, user):
-    client.force_login(user)
-    return client
 
 
 def made(answer):

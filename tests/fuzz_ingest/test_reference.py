@@ -12,6 +12,7 @@ from datasets.layouts.reading import read_examples
 from datasets.tally import Tally, judge
 from tests.datasets.hostile.corpus import INVALID, READ, VALID
 from tests.datasets.test_layouts import ROWS, lines
+from tests.datasets.texts import JARGON
 from tests.fuzz_ingest import reference
 
 SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
@@ -60,18 +61,9 @@ def test_takes_the_same_rows_of_every_layout(row):
 
 def test_counts_what_the_cookbook_counts():
     """The samples of OpenAI's cookbook, with the counts that its API gave."""
-    messages = [
-        ("system", None, "You are a helpful, pattern-following assistant that translates corporate jargon into plain English."),
-        ("system", "example_user", "New synergies will help drive top-line growth."),
-        ("system", "example_assistant", "Things working well together will increase revenue."),
-        ("system", "example_user", "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage."),
-        ("system", "example_assistant", "Let's talk later when we're less busy about how to do better."),
-        ("user", None, "This late pivot means we don't have time to boil the ocean for the client deliverable."),
-    ]  # fmt: skip
     row = {
         "messages": [
-            {"role": role, "content": text} | ({"name": name} if name else {})
-            for role, name, text in messages
+            {"role": role, "content": text} | ({"name": name} if name else {}) for role, name, text in JARGON
         ]
     }
 

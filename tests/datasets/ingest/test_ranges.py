@@ -18,28 +18,13 @@ from datasets import ranges, reading, tasks
 from datasets.models import Dataset, DatasetRange
 from datasets.tally import LinesLost
 from tests.datasets.hostile.corpus import GOOD_LINES, assistant, chat, user
+from tests.datasets.texts import WORDS
 from tests.factories import DatasetFactory
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BAD_LINES = [b"", b"  \r", b"{", b"[]", b"null", b"\xff", chat(user()), chat(user(), assistant(" x"))]
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "seven",
-    "cooks",
-    "boil",
-    "soup",
-]
 
 
 def mixed_lines(seed, size=120):
