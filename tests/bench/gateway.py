@@ -26,7 +26,9 @@ from tempfile import TemporaryDirectory
 import django
 
 from finetuning.embedded.launcher import ADDRESS, CODE
+from tests.bench.harness import listens
 from tests.chaos.stack import free_port
+from tests.waiting import wait_until
 
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -118,6 +120,15 @@ class Target:
 
 
 @contextmanager
+def log_on_failure(log):
+    try:
+        yield
+    except SystemExit:
+        print(log.read_text()[-3000:])
+        raise
+
+
+@contextmanager
 def process(argv, *, cores, port, log, environment):
     """A server of its own on `cores`, answering on `port`."""
     with log.open("wb") as output:
@@ -130,13 +141,8 @@ def process(argv, *, cores, port, log, environment):
         )
         os.sched_setaffinity(server.pid, cores)
         try:
-            for _ in range(1200):
-                assert server.poll() is None, log.read_text()[-3000:]
-                try:
-                    socket.create_connection((ADDRESS, port), timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
+            with log_on_failure(log):
+                wait_until(lambda: listens(port, server))
             yield
         finally:
             server.terminate()

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
 
+from tests.waiting import wait_until
+
 ADDRESS = "127.0.0.1"
 CONNECTIONS = 4
 
@@ -59,23 +61,21 @@ def web_server() -> Iterator[int]:
     command += ["--port", str(port), "--lifespan", "off", "--no-access-log", "--log-level", "warning"]
     with subprocess.Popen(command, env=os.environ) as server:
         try:
-            _wait_for(port, server)
+            wait_until(lambda: listens(port, server))
             yield port
         finally:
             server.terminate()
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if server.poll() is not None:
-            raise SystemExit("The web server did not start.")
-        try:
-            socket.create_connection((ADDRESS, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit("The web server does not answer.")
+def listens(port: int, server: "subprocess.Popen[bytes]") -> bool:
+    """Whether the server takes connections already. Ends the run when it has died."""
+    if server.poll() is not None:
+        raise SystemExit("The server did not start.")
+    try:
+        socket.create_connection((ADDRESS, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def measure(targets: list[Target], port: int, *, rounds: int, requests: int) -> None:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 import httpx2
 
+from tests.waiting import wait_until
+
 CLIENTS = 6
 PAUSE_SECONDS = 0.5
 ANSWER_SECONDS = 15
@@ -24,6 +26,7 @@ MAX_CANCEL_DELAY_SECONDS = 8.0
 SPREAD = 0.95
 SMALL, LARGE = 40, 4_000
 EVERY_LARGE = 4
+LONGEST_RUN_SECONDS = 3_600
 
 
 class Refused(Exception):
@@ -143,8 +146,8 @@ class Clients:
             return self._datasets[wanted]
 
     def _await_turn(self, share):
-        while _count_lines(self.options.journal) < share * SPREAD * self.options.kills:
-            time.sleep(0.1)
+        struck = share * SPREAD * self.options.kills
+        wait_until(lambda: _count_lines(self.options.journal) >= struck, seconds=LONGEST_RUN_SECONDS)
 
     def _note(self, **answer):
         with self._lock, self.options.accepted.open("a") as file:

@@ -23,6 +23,7 @@ from finetuning.embedded.services import database_url
 from finetuning.embedded.supervisor import Supervisor
 from tests.chaos.nursery import preload
 from tests.chaos.stack import children_of, free_port
+from tests.waiting import wait_until
 
 KINDS = ("kill", "pause", "postgres")
 CODE = Path(__file__).resolve().parents[2]
@@ -85,8 +86,7 @@ class World:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         server.wait(30)
-        while any(identity and process_identity(pid) == identity for pid, identity in identities.items()):
-            time.sleep(0.01)
+        wait_until(lambda: not any(one and process_identity(pid) == one for pid, one in identities.items()))
         again = self.supervisor.launch(server.command)
         self.supervisor.wait_for(again, ready=accepts_connections)
 
