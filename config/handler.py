@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 
 from config.request_id import given_request_id
-from finetuning.api.errors import CONTENT_TYPE, problem
+from finetuning.api.errors import plain_problem
 
 
 class Utf8Request(ASGIRequest):
@@ -39,5 +39,4 @@ def _malformed(scope: Mapping[str, Any]) -> HttpResponse:
     if not scope["path"].startswith("/api/"):
         return HttpResponseBadRequest()
     detail = "The Content-Type names a charset that there is not. Send UTF-8."
-    body = problem(400, code="malformed", detail=detail, errors=[], request_id=given_request_id(scope))
-    return JsonResponse(body, status=400, content_type=CONTENT_TYPE)
+    return plain_problem(400, code="malformed", detail=detail, request_id=given_request_id(scope))

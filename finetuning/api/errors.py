@@ -37,6 +37,8 @@ from finetuning.providers.base import ProviderError
 
 CONTENT_TYPE = "application/problem+json"
 Problem = dict[str, Any]
+# As RFC 9110 has them; the older names that Python knew depend on its version.
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 STATUS_BY_KIND: dict[type[Refused], HTTPStatus] = {
     Invalid: HTTPStatus.BAD_REQUEST,
@@ -67,7 +69,7 @@ def problem(
     """
     body: Problem = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase.title(),
+        "title": TITLES.get(status) or HTTPStatus(status).phrase.title(),
         "status": status,
         "code": code,
         "detail": detail,
@@ -98,7 +100,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 @csrf_exempt
 def unknown_path(request: HttpRequest, path: str) -> HttpResponse:
     """What stands under /api/ and is no route."""
-    return _plain_problem(
+    return _problem_of(
         request, 404, code="not_found", detail="There is no such path. /api/docs lists them all."
     )
 
@@ -113,7 +115,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _is_api(request):
         return bad_request_page(request, exception)
     _, code, detail = OTHER_PROBLEMS[SuspiciousOperation]
-    return _plain_problem(request, 400, code=code, detail=detail)
+    return _problem_of(request, 400, code=code, detail=detail)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -121,16 +123,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if not _is_api(request):
         return server_error_page(request)
     detail = "Something went wrong here, not with your request. Report the requestId if it stays."
-    return _plain_problem(request, 500, code="server_error", detail=detail)
+    return _problem_of(request, 500, code="server_error", detail=detail)
 
 
 def _is_api(request: HttpRequest) -> bool:
     return f"{request.path}/".startswith("/api/")
 
 
-def _plain_problem(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
+def _problem_of(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
+    return plain_problem(status, code=code, detail=detail, request_id=getattr(request, "request_id", None))
+
+
+def plain_problem(status: int, *, code: str, detail: str, request_id: str | None) -> HttpResponse:
     """A problem where no view of REST framework answers."""
-    request_id = getattr(request, "request_id", None)
     body = problem(status, code=code, detail=detail, errors=[], request_id=request_id)
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
 

@@ -14,6 +14,7 @@ TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], tuple[type, ...]
     (serializers.BooleanField, (bool,), "Give true or false."),
     # 3.0 is a whole number in JSON Schema.
     (serializers.IntegerField, (int, float), "Give a whole number."),
+    (serializers.DecimalField, (int, float), "Give a number."),
 )
 
 
@@ -25,10 +26,13 @@ def mistyped(
     return {name: wrong for name, wrong in found.items() if wrong}
 
 
-def _wrong(field: serializers.Field[Any, Any, Any, Any], value: Any) -> list[ErrorDetail] | dict[int, Any]:
+def _wrong(field: serializers.Field[Any, Any, Any, Any], value: Any) -> list[ErrorDetail] | dict[Any, Any]:
     if isinstance(field, serializers.ListField) and isinstance(value, list):
         items = {index: _wrong(field.child, item) for index, item in enumerate(value)}
         return {index: wrong for index, wrong in items.items() if wrong}
+    if isinstance(field, serializers.DictField) and isinstance(value, dict):
+        members = {name: _wrong(field.child, item) for name, item in value.items()}
+        return {name: wrong for name, wrong in members.items() if wrong}
     if value is None:
         return []
     for kind, types, expected in TYPES:

@@ -7,7 +7,7 @@ as `refusals`, by action (or by method, where the view has no actions).
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils.text import camel_case_to_spaces
+from finetuning.api.errors import problem
 
 PROBLEM = {
     "type": "object",
@@ -80,6 +80,7 @@ HEADERS = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request in our logs."},
 }
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+EXAMPLE_REQUEST_ID = "0199f3a2-5c1e-7d40-8a6b-2f9d1c7e4b03"
 WHERE = {400: [{"pointer": "/name", "code": "required", "detail": "This field is required."}]}
 # What the header of a request may lead to.
 LED_TO_BY_HEADER = {"If-None-Match": (304,), "If-Match": (412,), "Idempotency-Key": (409, 422)}
@@ -103,16 +104,10 @@ def close_bodies(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _response(status: int) -> dict[str, Any]:
-    name, description, code, detail = PROBLEMS[status]
-    example = {
-        "type": "about:blank",
-        "title": camel_case_to_spaces(name).title(),
-        "status": status,
-        "code": code,
-        "detail": detail,
-        "requestId": "0199f3a2-5c1e-7d40-8a6b-2f9d1c7e4b03",
-        "errors": WHERE.get(status, []),
-    }
+    _, description, code, detail = PROBLEMS[status]
+    example = problem(
+        status, code=code, detail=detail, errors=WHERE.get(status, []), request_id=EXAMPLE_REQUEST_ID
+    )
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": description,

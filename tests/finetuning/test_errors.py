@@ -1,4 +1,5 @@
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.conftest import api_client
@@ -278,6 +279,7 @@ def test_tells_nothing_of_its_own_faults(user, settings):
         ),
         ("/api/conversations", {"messages": [{"role": "user"}], "model": 4}, ["/model"]),
         ("/api/agents", {"name": "bot", "recording": "true"}, ["/recording"]),
+        ("/api/fine-tuning/jobs", {"metadata": {"a": 1}}, ["/metadata/a"]),
     ],
 )
 def test_takes_no_value_of_another_type(api, path, body, pointers):
@@ -293,3 +295,14 @@ def test_says_which_item_of_a_list_is_of_another_type(admin_api):
     answer = post(admin_api, body, path="/api/webhooks/endpoints")
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/eventTypes/1")
+
+
+@pytest.mark.parametrize("cap", ["", "200", True])
+def test_takes_no_text_for_an_amount(admin_api, organization, cap):
+    organization.cap_spending(100, now=timezone.now())
+
+    answer = admin_api.patch("/api/organization", {"monthlyCapUsd": cap})
+
+    organization.refresh_from_db()
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/monthlyCapUsd")
+    assert organization.monthly_cap_usd == 100
