@@ -220,6 +220,8 @@ CACHES = {
 # Celery: a message is only a doorbell; what is to be done stands in the rows
 
 POLL_INTERVAL_SECONDS = env.float("POLL_INTERVAL_SECONDS", 60)
+# The longest pause between two tries of anything that fails, however often.
+MAX_BACK_OFF_SECONDS = env.float("MAX_BACK_OFF_SECONDS", 1800)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -28,7 +28,6 @@ from jobs.states import Status
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
-MAX_BACK_OFF = timedelta(minutes=30)
 # What a step is counted as in the account's limit: a run and a page of its events, or two pages of a list.
 CALLS_PER_STEP = 2
 # A doorbell for each of a thousand jobs would let everybody else's wait behind them; the sweep takes turns.
@@ -204,7 +203,7 @@ def _is_spared(job: Job, *, now: datetime) -> bool:
         _fail(job, code="poison", message=message)
         return False
     # There may be a run, which goes on and costs money: look after it, but seldom, in case this one dies too.
-    job.record(now=now, next_check_at=now + MAX_BACK_OFF)
+    job.record(now=now, next_check_at=now + _longest_wait())
     return True
 
 
@@ -256,15 +255,19 @@ def check_for_duplicates(job: Job) -> None:
         starting.look_for_duplicates(job, get_provider(account))
     except ProviderError as error:
         logger.warning("job %s could not be checked for duplicates: %s", job.pk, error.message)
-        again_at: datetime | None = now + MAX_BACK_OFF
+        again_at: datetime | None = now + _longest_wait()
     else:
         again_at = starting.next_duplicate_check(job, now)
     Job.objects.filter(pk=job.pk).update(dup_check_at=again_at)
 
 
+def _longest_wait() -> timedelta:
+    return timedelta(seconds=settings.MAX_BACK_OFF_SECONDS)
+
+
 def _back_off(failures: int) -> timedelta:
-    """One poll interval, doubled with each failure, at most half an hour."""
-    return min(MAX_BACK_OFF, timedelta(seconds=settings.POLL_INTERVAL_SECONDS * 2.0 ** min(failures, 10)))
+    """One poll interval, doubled with each failure, at most MAX_BACK_OFF_SECONDS."""
+    return min(_longest_wait(), timedelta(seconds=settings.POLL_INTERVAL_SECONDS * 2.0 ** min(failures, 10)))
 
 
 def _record_provider_error(job: Job, error: ProviderError) -> None:
@@ -275,7 +278,7 @@ def _record_provider_error(job: Job, error: ProviderError) -> None:
     now = timezone.now()
     wait = _back_off(job.retries)
     if isinstance(error, ProviderUnreachable) and error.retry_after:
-        wait = max(wait, min(MAX_BACK_OFF, timedelta(seconds=error.retry_after)))
+        wait = max(wait, min(_longest_wait(), timedelta(seconds=error.retry_after)))
     message = f"{error.message} Trying again at {now + wait:%H:%M:%S} UTC."
     job.events.create(event_type="error", level="warning", message=message, created_at=now)
     job.release(next_check_at=now + wait, attempts=0, retries=job.retries + 1)
