@@ -7,6 +7,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest, Least
 
 from finetuning import sealing
@@ -213,7 +214,7 @@ class ProviderAccount(models.Model):
 
         Calls that were under way when the pause began bring it about together, and make it no longer.
         """
-        failed_once_more = F("failures") + 1
+        failed_once_more: Combinable = F("failures") + 1
         if self.failures < FAILURES_BEFORE_PAUSE:
             failed_once_more = Greatest(F("failures"), Least(failed_once_more, FAILURES_BEFORE_PAUSE))
         account = ProviderAccount.objects.filter(pk=self.pk)
