@@ -38,7 +38,6 @@ JOB: dict[str, Any] = {
     "parentModelId": None,
     "startModel": "",
     "metadata": {},
-    "grader": {},
     "suffix": "support",
     "seed": 42,
     "status": "succeeded",

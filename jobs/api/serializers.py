@@ -69,7 +69,7 @@ class JobSerializer(ModelSerializer):
         fields = (
             *("id", "organization_id", "workspace_id", "dataset_id", "dataset", "name", "description"),
             *("base_model", "provider", "provider_job_id", "method", "hyperparameters", "validation_split"),
-            *("parent_model_id", "start_model", "metadata", "grader"),
+            *("parent_model_id", "start_model", "metadata"),
             *("suffix", "seed", "status", "progress_percentage", "current_epoch", "total_epochs"),
             *("trained_tokens", "training_loss", "validation_loss", "result_model_id", "estimated_cost_usd"),
             *("estimated_low_usd", "estimated_high_usd", "estimated_tokens", "estimate_error"),
@@ -107,10 +107,11 @@ class UseCheckpointSerializer(Serializer):
 
 
 @example(
-    examples.JOB | {"queuedLongerThanUsual": False, "paused": False, "checkpoints": [examples.CHECKPOINT]}
+    examples.JOB
+    | {"grader": {}, "queuedLongerThanUsual": False, "paused": False, "checkpoints": [examples.CHECKPOINT]}
 )
 class JobDetailSerializer(JobSerializer):
-    """A job with what takes more than its own row to say."""
+    """A job with what is too large for a list, or takes more than its own row to say."""
 
     queued_longer_than_usual = serializers.BooleanField(
         source="waits_unusually_long",
@@ -121,7 +122,7 @@ class JobDetailSerializer(JobSerializer):
     checkpoints = CheckpointSerializer(many=True)
 
     class Meta(JobSerializer.Meta):
-        fields = (*JobSerializer.Meta.fields, "queued_longer_than_usual", "paused", "checkpoints")
+        fields = (*JobSerializer.Meta.fields, "grader", "queued_longer_than_usual", "paused", "checkpoints")
         read_only_fields = fields
 
 

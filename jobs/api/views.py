@@ -37,7 +37,8 @@ class JobViewSet(OrganizationViewSet):
 
     def list(self, request: Request) -> Response:
         filters = self.valid_query(shapes.JobFilterSerializer)
-        return self.page(self.get_queryset().filter(**filters), shapes.JobSerializer)
+        jobs = self.get_queryset().filter(**filters).defer("grader", "checkpoints")
+        return self.page(jobs, shapes.JobSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(represent(shapes.JobDetailSerializer, self.get_object()))

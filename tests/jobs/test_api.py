@@ -1,7 +1,9 @@
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs.states import Status
-from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory
+from tests.factories import LONG_AGO, DatasetFactory, FineTunedModelFactory, JobFactory
 
 pytestmark = pytest.mark.django_db
 JOBS = "/api/fine-tuning/jobs"
@@ -33,6 +35,7 @@ def test_creates_a_job_with_its_price(api, dataset, user):
     assert (body["status"], body["estimatedCostUsd"], body["provider"]) == ("pending", 0.0, "sandbox")
     assert body["dataset"] == {"id": str(dataset.pk), "name": dataset.name, "totalExamples": 20}
     assert api.get(f"{JOBS}/{body['id']}").json() == body | {
+        "grader": {},
         "queuedLongerThanUsual": False,
         "paused": False,
         "checkpoints": [],
@@ -88,6 +91,40 @@ def test_filters_by_status_and_dataset(api, organization):
     assert [row["id"] for row in running] == [str(job.pk)]
     assert len(of_dataset) == 2
     assert api.get(JOBS, {"status": "paused"}).status_code == 400
+
+
+def test_lists_jobs_without_what_only_one_job_shows(api, organization):
+    grader = {"type": "python", "source": "#" * 10_000}
+    JobFactory(organization=organization, grader=grader, checkpoints=[{"id": "1"}])
+
+    with CaptureQueriesContext(connection) as queries:
+        [row] = api.get(JOBS).json()["data"]
+
+    asked = " ".join(query["sql"] for query in queries)
+    assert "grader" not in row
+    assert "estimated_tokens" in asked
+    assert "grader" not in asked
+    assert "checkpoints" not in asked
+
+
+def test_asks_as_much_for_many_queued_jobs_as_for_one(api, organization):
+    def asked():
+        with CaptureQueriesContext(connection) as queries:
+            assert api.get(JOBS).status_code == 200
+        return len(queries)
+
+    job = JobFactory(organization=organization, status=Status.QUEUED, queued_at=LONG_AGO)
+    for_one = asked()
+    for _ in range(3):
+        JobFactory(
+            organization=organization,
+            dataset=job.dataset,
+            provider_account=job.provider_account,
+            status=Status.QUEUED,
+            queued_at=LONG_AGO,
+        )
+
+    assert asked() == for_one
 
 
 def test_counts_jobs(api, organization):
