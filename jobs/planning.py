@@ -73,12 +73,11 @@ def find_provider_account(organization: Organization, name: str) -> ProviderAcco
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Where and from what a job sets out. `model` is what the provider starts from, where it is tuned."""
+    """From what a job sets out. `model` is what the provider starts from, where that is tuned; else empty."""
 
-    account: ProviderAccount
     offer: Offer
-    parent: FineTunedModel | None
-    model: str
+    parent: FineTunedModel | None = None
+    model: str = ""
 
 
 def find_start(organization: Organization, *, base_model: str, provider: str) -> Start:
@@ -88,13 +87,23 @@ def find_start(organization: Organization, *, base_model: str, provider: str) ->
     base model's name means the base model. Raises as `find_provider_account` and `trainable_offer` do, and
     ModelOfAnotherProvider.
     """
-    is_base = find_base_model(base_model) is not None and not base_model.startswith("ft:")
-    parent = None if is_base else organization.fine_tuned_models.called(base_model).first()
-    if parent is None:
+    if not base_model.startswith("ft:"):
         account = find_provider_account(organization, provider)
-        offer = trainable_offer(account, base_model)
-        tuned = base_model if base_model.startswith("ft:") else ""
-        return Start(account=account, offer=offer, parent=None, model=tuned)
+        if find_base_model(base_model, offered=account.base_models):
+            return Start(offer=trainable_offer(account, base_model))
+    called = organization.fine_tuned_models.called(base_model)
+    parent = called.select_related("job", "provider_account").first()
+    if parent is None:
+        raise UnknownBaseModel(
+            f"There is neither a base model nor a usable model of yours called {base_model!r}. GET "
+            "/api/base-models lists what can be trained.",
+            pointer="/baseModel",
+        )
+    return _start_from(parent, called=base_model, provider=provider)
+
+
+def _start_from(parent: FineTunedModel, *, called: str, provider: str) -> Start:
+    """Go on from `parent`, or from the checkpoint of its job that is `called` so."""
     account = parent.provider_account
     if provider not in {"", account.name}:
         raise ModelOfAnotherProvider(
@@ -103,8 +112,12 @@ def find_start(organization: Organization, *, base_model: str, provider: str) ->
         )
     if not account.is_enabled:
         raise UnknownProvider(f"The provider {account.name!r} is switched off.", pointer="/provider")
-    offer = trainable_offer(account, parent.base_model)
-    return Start(account=account, offer=offer, parent=parent, model=parent.provider_model_id)
+    kept = {checkpoint["model_id"] for checkpoint in parent.job.checkpoints}
+    return Start(
+        offer=trainable_offer(account, parent.base_model),
+        parent=parent,
+        model=called if called in kept else parent.provider_model_id,
+    )
 
 
 def trainable_offer(account: ProviderAccount, name: str) -> Offer:
@@ -123,7 +136,7 @@ def trainable_offer(account: ProviderAccount, name: str) -> Offer:
     return offer
 
 
-def matching_method(account: ProviderAccount, dataset: Dataset, offer: Offer, method: str) -> str:
+def matching_method(dataset: Dataset, offer: Offer, method: str) -> str:
     """The method for the dataset's kind of examples; `method` empty takes it. Raises MethodNotOffered.
 
     Reinforcement takes examples for supervised training: their last answer is what graders compare with.
@@ -135,9 +148,9 @@ def matching_method(account: ProviderAccount, dataset: Dataset, offer: Offer, me
             f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
             pointer="/method",
         )
-    if wanted not in account.capabilities.methods:
+    if wanted not in offer.account.capabilities.methods:
         raise MethodNotOffered(
-            f"{account.get_kind_display()} does not train by {wanted!r}. Choose another account.",
+            f"{offer.account.get_kind_display()} does not train by {wanted!r}. Choose another account.",
             pointer="/provider",
         )
     if wanted not in offer.base_model.methods:
@@ -173,22 +186,16 @@ def not_trainable(dataset: Dataset) -> DatasetNotTrainable:
 
 
 def estimate_cost(
-    dataset: Dataset,
-    *,
-    account: ProviderAccount,
-    base_model: str,
-    epochs: int | None = None,
-    validation_split: float = 0,
+    dataset: Dataset, *, offer: Offer, epochs: int | None = None, validation_split: float = 0
 ) -> CostEstimate:
     """What training on the dataset will cost, from its counted tokens.
 
-    `training_usd` is None where no price is known. Raises DatasetNotTrainable, UnknownBaseModel,
-    BaseModelRetired, ProviderNotUsable for an account without a usable address or key, or TooFewExamples
-    when the split leaves fewer than 10 examples to train on.
+    `training_usd` is None where no price is known. Raises DatasetNotTrainable, ProviderNotUsable for an
+    account without a usable address or key, or TooFewExamples when the split leaves fewer than 10 examples to
+    train on.
     """
     if not dataset.is_trainable:
         raise not_trainable(dataset)
-    offer = trainable_offer(account, base_model)
     held_back = round(dataset.total_examples * validation_split)
     examples = dataset.total_examples - held_back
     if examples < MIN_EXAMPLES:
@@ -198,7 +205,7 @@ def estimate_cost(
         )
     tokens = dataset.billable_tokens(offer.base_model.max_example_tokens)
     validation_tokens = round(tokens * held_back / dataset.total_examples)
-    return _usable_provider(account).estimate_cost(
+    return _usable_provider(offer.account).estimate_cost(
         examples=examples,
         tokens=tokens - validation_tokens,
         validation_tokens=validation_tokens,

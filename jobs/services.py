@@ -84,12 +84,11 @@ def create_job(
     """
     hyperparameters = hyperparameters or {}
     start = planning.find_start(organization, base_model=base_model, provider=provider)
-    chosen_method = planning.matching_method(start.account, dataset, start.offer, method)
+    chosen_method = planning.matching_method(dataset, start.offer, method)
     planning.check_grader(chosen_method, grader=grader or {}, validation_split=validation_split)
     estimate = planning.estimate_cost(
         dataset,
-        account=start.account,
-        base_model=start.offer.base_model.name,
+        offer=start.offer,
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
@@ -99,7 +98,7 @@ def create_job(
         name=name,
         description=description,
         dataset=dataset,
-        provider_account=start.account,
+        provider_account=start.offer.account,
         workspace=workspace or dataset.workspace,
         base_model=start.offer.base_model.name,
         parent_model=start.parent,

@@ -180,8 +180,7 @@ def _estimate(form: JobForm, dataset: Dataset) -> CostEstimate | None:
     try:
         return planning.estimate_cost(
             dataset,
-            account=form.account,
-            base_model=form.cleaned_data["base_model"],
+            offer=form.chosen_offer,
             epochs=form.cleaned_data["n_epochs"],
             validation_split=form.validation_split,
         )

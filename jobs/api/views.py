@@ -105,10 +105,7 @@ class JobViewSet(OrganizationViewSet):
         values = self.valid_input()
         asked = values.pop("base_model")
         start = planning.find_start(self.organization, base_model=asked, provider="")
-        base_model = start.offer.base_model.name
-        estimate = planning.estimate_cost(
-            values.pop("dataset"), account=start.account, base_model=base_model, **values
-        )
+        estimate = planning.estimate_cost(values.pop("dataset"), offer=start.offer, **values)
         answer = {
             "estimated_cost_usd": estimate.training_usd,
             "total_tokens": estimate.training_tokens + estimate.validation_tokens,

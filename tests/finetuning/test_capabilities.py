@@ -47,7 +47,7 @@ def test_refuses_a_method_that_the_account_does_not_offer(organization):
     offer = planning.trainable_offer(account, "Qwen/Qwen3-32B")
 
     with pytest.raises(planning.MethodNotOffered, match="Nebius Token Factory does not train by 'dpo'"):
-        planning.matching_method(account, dataset, offer, "")
+        planning.matching_method(dataset, offer, "")
 
 
 @pytest.mark.django_db

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from finetuning.models import BasePrice, BaseRetirement
@@ -76,7 +78,9 @@ def test_cuts_off_what_is_longer_than_the_base_model_takes(organization, account
     type(dataset).objects.filter(pk=dataset.pk).update(total_tokens=100_110)
     dataset.refresh_from_db()
 
-    estimate = planning.estimate_cost(dataset, account=account, base_model="gpt-4.1-mini", epochs=1)
+    estimate = planning.estimate_cost(
+        dataset, offer=planning.trainable_offer(account, "gpt-4.1-mini"), epochs=1
+    )
 
     assert estimate.training_tokens == 65_536 + 110
 
@@ -117,3 +121,12 @@ def test_refuses_a_base_model_on_its_last_day(organization, user, account, datas
 
     with pytest.raises(planning.BaseModelRetired):
         start(organization, user, dataset)
+
+
+def test_reads_the_price_of_the_wanted_base_model_once(organization, user, account, dataset):
+    with CaptureQueriesContext(connection) as queries:
+        start(organization, user, dataset)
+
+    asked = [query["sql"] for query in queries if 'FROM "base_prices"' in query["sql"]]
+    assert len(asked) == 1
+    assert "gpt-4.1-mini-2025-04-14" in asked[0]

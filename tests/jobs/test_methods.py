@@ -64,6 +64,7 @@ def test_goes_on_from_a_checkpoint(api, dataset, model, sandbox):
     answer = api.post(JOBS, ask(dataset, baseModel=checkpoint)).json()
 
     job = Job.objects.get(pk=answer["id"])
+    assert (job.parent_model, job.start_model) == (model, checkpoint)
     advance(job, sandbox, seconds=60, times=6)
     assert (job.status, run_at_provider(sandbox, job)["model"]) == (Status.SUCCEEDED, checkpoint)
 
@@ -85,6 +86,15 @@ def test_a_base_models_name_means_the_base_model(api, organization, dataset, acc
     assert api.post(JOBS, ask(dataset)).json()["parentModelId"] is None
 
 
+def test_the_name_of_a_base_model_that_only_the_account_offers_means_it(api, organization, dataset, account):
+    ProviderAccount.objects.filter(pk=account.pk).update(base_models=["Qwen/Qwen3-32B"])
+    FineTunedModelFactory(organization=organization, name="Qwen/Qwen3-32B")
+
+    answer = api.post(JOBS, ask(dataset, baseModel="Qwen/Qwen3-32B")).json()
+
+    assert (answer["baseModel"], answer["parentModelId"]) == ("Qwen/Qwen3-32B", None)
+
+
 def test_goes_on_only_where_the_model_was_made(api, organization, dataset, model):
     ProviderAccountFactory(organization=organization, name="other")
 
@@ -96,8 +106,10 @@ def test_goes_on_only_where_the_model_was_made(api, organization, dataset, model
 
 def test_does_not_go_on_from_the_models_of_others(api, dataset, account):
     theirs = FineTunedModelFactory(name="Theirs")
+    kept = [{"id": "1", "model_id": "ft:gpt-4.1-mini-2025-04-14:rivals::1:ckpt-step-1", "step": 1}]
+    Job.objects.filter(pk=theirs.job_id).update(checkpoints=kept)
 
-    for called in (str(theirs.pk), "Theirs"):
+    for called in (str(theirs.pk), "Theirs", theirs.provider_model_id, kept[0]["model_id"]):
         refused = api.post(JOBS, ask(dataset, baseModel=called))
         assert refused.json()["errors"][0]["code"] == "unknown_base_model"
 
