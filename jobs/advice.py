@@ -67,6 +67,11 @@ ADVICE = {
         "a job on it.",
     ),
     "hash_mismatch": Advice(
+    "dataset_not_trainable": Advice(
+        "Errors were found in the dataset when it was checked again after the job was accepted.",
+        "Open the dataset to see on which lines, upload a mended file as a new dataset, and start a job on "
+        "it.",
+    ),
         "The stored file is not the one that was checked.",
         "Upload the data again as a new dataset, and start a job on it.",
     ),
