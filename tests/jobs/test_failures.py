@@ -174,6 +174,20 @@ def test_says_nothing_of_a_usual_wait(organization, history, waited, status):
 
     assert not job.waits_unusually_long
 
+def test_says_beside_a_long_wait_what_else_there_is(client, organization, user):
+    add_history(organization, jobs=20, seconds=60)
+    queued = {"status": Status.QUEUED, "queued_at": queued_for(61), "cancel_requested_at": timezone.now()}
+    job = JobFactory(organization=organization, retries=1, **queued)
+    job.events.create(event_type="error", level="warning", message="The provider is busy.")
+    client.force_login(user)
+
+    shown = client.get(reverse("jobs:progress", args=[job.pk])).text
+
+    assert "Queued longer than 95 %" in shown
+    assert "being asked to cancel" in shown
+    assert "The provider is busy." in shown
+
+
 
 def test_compares_with_the_own_organization_only(organization, other_organization):
     add_history(other_organization, jobs=30, seconds=1)
