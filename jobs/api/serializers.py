@@ -267,7 +267,8 @@ class JobStatsSerializer(Serializer):
 @example(examples.ESTIMATE)
 class EstimateSerializer(Serializer):
     dataset_id = OwnedRelatedField(relation="datasets", source="dataset")
-    base_model = serializers.CharField(max_length=200)
+    base_model = serializers.CharField(max_length=300)
+    provider = serializers.CharField(max_length=50, required=False)
     epochs = serializers.IntegerField(min_value=1, max_value=50, required=False, allow_null=True)
     validation_split = NumberField(min_value=0, max_value=0.5, required=False)
 

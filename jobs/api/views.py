@@ -104,7 +104,7 @@ class JobViewSet(OrganizationViewSet):
     def estimate_cost(self, request: Request) -> Response:
         values = self.valid_input()
         asked = values.pop("base_model")
-        start = planning.find_start(self.organization, base_model=asked, provider="")
+        start = planning.find_start(self.organization, base_model=asked, provider=values.pop("provider", ""))
         estimate = planning.estimate_cost(values.pop("dataset"), offer=start.offer, **values)
         answer = {
             "estimated_cost_usd": estimate.training_usd,

@@ -3,7 +3,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.states import Status
-from tests.factories import LONG_AGO, DatasetFactory, FineTunedModelFactory, JobFactory
+from tests.factories import (
+    LONG_AGO,
+    DatasetFactory,
+    FineTunedModelFactory,
+    JobFactory,
+    ProviderAccountFactory,
+)
 
 pytestmark = pytest.mark.django_db
 JOBS = "/api/fine-tuning/jobs"
@@ -168,6 +174,29 @@ def test_names_the_model_that_a_job_yielded(api, organization):
     body = api.get(f"{JOBS}/{model.job_id}").json()
 
     assert body["resultModelId"] == str(model.pk)
+def test_estimates_for_the_account_that_is_named(api, dataset, organization):
+    ProviderAccountFactory(
+        organization=organization, name="own", kind="compatible", base_url="https://own.example/v1"
+    )
+    asked = {"datasetId": str(dataset.pk), "baseModel": BASE_MODEL}
+
+    estimated = api.post(f"{JOBS}/estimate-cost", asked | {"provider": "own"})
+    refused = api.post(f"{JOBS}/estimate-cost", asked | {"provider": "nobody"})
+
+    assert (estimated.status_code, estimated.json()["estimatedCostUsd"]) == (200, None)
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_provider")
+
+
+@pytest.mark.parametrize(("field", "length"), [("provider", 50), ("baseModel", 300)])
+def test_takes_as_long_names_for_an_estimate_as_for_a_job(api, dataset, field, length):
+    asked = {"datasetId": str(dataset.pk), "baseModel": BASE_MODEL}
+
+    for path, order in ((JOBS, asked | {"name": "x"}), (f"{JOBS}/estimate-cost", asked)):
+        fits, too_long = (api.post(path, order | {field: "x" * n}).json() for n in (length, length + 1))
+        assert fits["code"].startswith("unknown_")
+        assert too_long["errors"][0]["code"] == "max_length"
+
+
 
 
 def test_changes_name_and_description(api, organization):
