@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 
@@ -197,4 +197,4 @@ def _actual_cost_usd(offer: Offer | None, trained_tokens: int | None) -> Decimal
     price = offer.training_price if offer else None
     if price is None or trained_tokens is None:
         return None
-    return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return price.cost_of(trained_tokens)

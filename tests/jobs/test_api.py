@@ -156,7 +156,7 @@ def test_estimates_the_cost(api, dataset):
     assert answer.json() == {
         "estimatedCostUsd": 5.0,
         "lowUsd": 4.75,
-        "highUsd": 5.25,
+        "highUsd": 10.5,
         "totalTokens": 1_000_000,
         "trainingTokens": 500_000,
         "validationTokens": 500_000,
