@@ -245,10 +245,14 @@ class JobStatsFilterSerializer(QuerySerializer):
 
 
 class EstimateHistorySerializer(Serializer):
-    """`medianError` is a share of the estimated tokens, either way; `costUnknown` counts unknown prices."""
+    """`medianError` is a share of the estimated tokens, either way; `costUnknown` counts unknown prices.
+
+    `withinRange` is how many of the `costCompared` jobs, whose cost and range are known, kept within it.
+    """
 
     jobs = serializers.IntegerField()
     median_error = serializers.FloatField(allow_null=True)
+    cost_compared = serializers.IntegerField()
     within_range = serializers.IntegerField()
     cost_unknown = serializers.IntegerField()
 

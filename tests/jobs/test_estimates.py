@@ -94,7 +94,13 @@ def test_tells_the_history_of_the_estimates(api, organization, outsider_api):
 
     told = api.get(f"{JOBS}/stats").json()["estimates"]
 
-    assert told == {"jobs": 3, "medianError": pytest.approx(0.04), "withinRange": 1, "costUnknown": 1}
+    assert told == {
+        "jobs": 3,
+        "medianError": pytest.approx(0.04),
+        "withinRange": 1,
+        "costCompared": 2,
+        "costUnknown": 1,
+    }
     assert outsider_api.get(f"{JOBS}/stats").json()["estimates"]["jobs"] == 0
 
 
@@ -107,6 +113,16 @@ def test_shows_the_history_of_the_estimates(client, organization, user):
     assert "Tone" in response.text
     assert "-3 %" in response.text
     assert "3.0 %" in response.text
+
+
+def test_a_job_whose_price_is_unknown_has_not_missed_its_range(client, organization, user):
+    client.force_login(user)
+    price = {"estimated_low_usd": 9, "estimated_high_usd": 11}
+    succeeded(organization, estimated_tokens=100, trained_tokens=100, actual_cost_usd=10, **price)
+    succeeded(organization, estimated_tokens=100, trained_tokens=100)
+    succeeded(organization, estimated_tokens=100, trained_tokens=100, actual_cost_usd=10)
+
+    assert "<dd>1 of 1 job</dd>" in client.get(reverse("jobs:costs")).text
 
 
 def test_shows_that_nothing_was_spent_yet(client, user):
