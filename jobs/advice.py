@@ -1,6 +1,12 @@
 """Why a job failed and what to do about it, in plain words, by the code of the provider or of ours."""
 
 from dataclasses import dataclass
+from datetime import date
+
+from django.utils.dateformat import format as date_format
+
+from finetuning.capabilities import CAPABILITIES
+from finetuning.models import ProviderAccount
 
 RETRY = "then retry the job."
 MEND = "Mend the examples that are named here, upload the file as a new dataset, and start a job on it."
@@ -43,11 +49,6 @@ CLOSED = Advice(
     "The provider starts no new training for your account.",
     "Waiting does not help. Choose another provider account for this dataset: New job like this. Models that "
     "you have trained go on answering until their base model retires.",
-)
-OPENAI_CLOSED = Advice(
-    "OpenAI is closing fine-tuning: it takes no new jobs of organizations that have not fine-tuned lately, "
-    "and from 6 January 2027 on none at all.",
-    CLOSED.next_step,
 )
 NOT_SET_UP = Advice(
     "The provider account lacks what a request needs.",
@@ -132,6 +133,14 @@ def advice(error_code: str, *, message: str = "", kind: str = "") -> Advice:
     found = ADVICE.get(error_code, GENERAL)
     if found is BAD_FILE and "moderation" in message.lower():
         return MODERATED
-    if found is CLOSED and kind == "openai":
-        return OPENAI_CLOSED
-    return found
+    day = CAPABILITIES[kind].takes_jobs_until if found is CLOSED and kind else None
+    return _closing(kind, day) if day else found
+
+
+def _closing(kind: str, day: date) -> Advice:
+    """Why providers of `kind`, which take no new jobs from `day` on, may take none already."""
+    cause = (
+        f"{ProviderAccount.Kind(kind).label} takes new jobs of fewer and fewer organizations, and from "
+        f"{date_format(day, 'j F Y')} on none at all."
+    )
+    return Advice(cause, CLOSED.next_step)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.dateformat import format as date_format
 
 from datasets.models import Dataset
 from finetuning.errors import Conflict, Invalid
@@ -51,6 +52,10 @@ class NoProviderAccount(Conflict):
 
 class UnknownProvider(Invalid):
     code = "unknown_provider"
+
+
+class ProviderClosed(Conflict):
+    code = "provider_closed"
 
 
 class ProviderNotUsable(Conflict):
@@ -121,8 +126,19 @@ def _start_from(parent: FineTunedModel, *, called: str, provider: str) -> Start:
 
 
 def trainable_offer(account: ProviderAccount, name: str) -> Offer:
-    """The base model `name` as the account offers it today. Raises UnknownBaseModel or BaseModelRetired."""
-    offer = find_offer(account, name, day=timezone.now().date())
+    """The base model `name` as the account offers it today.
+
+    Raises ProviderClosed, UnknownBaseModel or BaseModelRetired.
+    """
+    today = timezone.now().date()
+    last_day = account.capabilities.takes_jobs_until
+    if last_day and last_day <= today:
+        since = date_format(last_day, "j F Y")
+        raise ProviderClosed(
+            f"{account.get_kind_display()} takes no new jobs since {since}. Choose another provider account.",
+            pointer="/provider",
+        )
+    offer = find_offer(account, name, day=today)
     if offer is None:
         raise UnknownBaseModel(
             f"The base model {name!r} is not known. GET /api/base-models lists what can be trained.",

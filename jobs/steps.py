@@ -151,8 +151,6 @@ def _record_progress(job: Job, *, now: datetime) -> None:
 
 def _checkpoints(job: Job, provider: Provider) -> list[dict[str, Any]]:
     """What the provider kept on the way; nothing where it does not tell, which is no reason to wait."""
-    if not job.provider_account.capabilities.checkpoints:
-        return []
     try:
         return [asdict(checkpoint) for checkpoint in provider.list_checkpoints(job.provider_job_id or "")]
     except ProviderError as error:

@@ -32,7 +32,6 @@ ACCOUNT = {
     "capabilities": {
         "methods": ["supervised", "dpo"],
         "pauses": False,
-        "checkpoints": True,
         "takesJobsUntil": None,
     },
     "health": "healthy",
@@ -72,7 +71,6 @@ class CapabilitiesSerializer(Serializer):
 
     methods = serializers.ListField(child=serializers.CharField())
     pauses = serializers.BooleanField()
-    checkpoints = serializers.BooleanField()
     takes_jobs_until = serializers.DateField(allow_null=True)
 
 

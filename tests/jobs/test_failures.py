@@ -1,12 +1,14 @@
 """Why a job failed, which lines are the reason, what to do next, and trying once more."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from datasets.training_files import validation_positions
+from finetuning.capabilities import CAPABILITIES
 from finetuning.sandbox.faults import Fault
 from jobs import services
 from jobs.advice import ADVICE, GENERAL, advice
@@ -118,6 +120,13 @@ def test_the_vendors_refusal_is_final_in_its_own_words(api, job, sandbox):
     assert (shown["status"], shown["errorCode"]) == ("failed", "fine_tuning_not_available")
     assert "Fine-tuning is being wound down." in shown["errorMessage"]
     assert "Choose another provider account" in shown["failure"]["nextStep"]
+
+
+def test_a_closing_is_explained_with_its_day(monkeypatch):
+    closing = replace(CAPABILITIES["azure"], takes_jobs_until=date(2028, 2, 3))
+    monkeypatch.setitem(CAPABILITIES, "azure", closing)
+
+    assert "from 3 February 2028 on none at all" in advice("fine_tuning_not_available", kind="azure").cause
 
 
 def test_openais_closing_is_explained():
