@@ -67,12 +67,12 @@ ADVICE = {
         "Add examples until at least ten are left for training, upload the file as a new dataset, and start "
         "a job on it.",
     ),
-    "hash_mismatch": Advice(
     "dataset_not_trainable": Advice(
         "Errors were found in the dataset when it was checked again after the job was accepted.",
         "Open the dataset to see on which lines, upload a mended file as a new dataset, and start a job on "
         "it.",
     ),
+    "hash_mismatch": Advice(
         "The stored file is not the one that was checked.",
         "Upload the data again as a new dataset, and start a job on it.",
     ),

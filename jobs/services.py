@@ -18,7 +18,14 @@ from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import CostEstimate, OutcomeUnknown, ProviderError, ProviderUnreachable
+from finetuning.providers.base import (
+    CostEstimate,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderUnreachable,
+    RemoteJob,
+)
 from finetuning.queueing import queue_on_commit
 from jobs import planning, starting, steps, tasks
 from jobs.evidence import evidence_at, evidence_in
@@ -194,6 +201,18 @@ def advance_job(job: Job) -> None:
         job.release(next_check_at=later(account.resumes_at(now)), attempts=0)
         return
     take_step(job, lambda: steps.take_next_step(job, get_provider(account)))
+
+
+def record_status(job: Job, provider: Provider, remote: RemoteJob) -> None:
+    """Record how a run stands by what the provider has just answered.
+
+    Where another worker is at the job, the next poll, which is due at once, does it.
+    """
+    now = timezone.now()
+    if job.claim(now=now, until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        take_step(job, lambda: steps.record_status(job, provider, remote, now=now))
+    else:
+        job.make_due(now=now)
 
 
 def _is_spared(job: Job, *, now: datetime) -> bool:

@@ -168,12 +168,6 @@ def test_estimates_the_cost(api, dataset):
     }
 
 
-def test_names_the_model_that_a_job_yielded(api, organization):
-    model = FineTunedModelFactory(organization=organization)
-
-    body = api.get(f"{JOBS}/{model.job_id}").json()
-
-    assert body["resultModelId"] == str(model.pk)
 def test_estimates_for_the_account_that_is_named(api, dataset, organization):
     ProviderAccountFactory(
         organization=organization, name="own", kind="compatible", base_url="https://own.example/v1"
@@ -197,6 +191,12 @@ def test_takes_as_long_names_for_an_estimate_as_for_a_job(api, dataset, field, l
         assert too_long["errors"][0]["code"] == "max_length"
 
 
+def test_names_the_model_that_a_job_yielded(api, organization):
+    model = FineTunedModelFactory(organization=organization)
+
+    body = api.get(f"{JOBS}/{model.job_id}").json()
+
+    assert body["resultModelId"] == str(model.pk)
 
 
 def test_changes_name_and_description(api, organization):

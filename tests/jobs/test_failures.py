@@ -174,15 +174,6 @@ def test_says_that_a_job_waits_longer_than_most(client, api, organization, user)
     assert "Queued longer than 95 %" in client.get(reverse("jobs:progress", args=[job.pk])).text
 
 
-@pytest.mark.parametrize(
-    ("history", "waited", "status"), [(19, 600, "queued"), (20, 30, "queued"), (20, 600, "running")]
-)
-def test_says_nothing_of_a_usual_wait(organization, history, waited, status):
-    add_history(organization, jobs=history, seconds=60)
-    job = JobFactory(organization=organization, status=status, queued_at=queued_for(waited))
-
-    assert not job.waits_unusually_long
-
 def test_says_beside_a_long_wait_what_else_there_is(client, organization, user):
     add_history(organization, jobs=20, seconds=60)
     queued = {"status": Status.QUEUED, "queued_at": queued_for(61), "cancel_requested_at": timezone.now()}
@@ -196,6 +187,15 @@ def test_says_beside_a_long_wait_what_else_there_is(client, organization, user):
     assert "being asked to cancel" in shown
     assert "The provider is busy." in shown
 
+
+@pytest.mark.parametrize(
+    ("history", "waited", "status"), [(19, 600, "queued"), (20, 30, "queued"), (20, 600, "running")]
+)
+def test_says_nothing_of_a_usual_wait(organization, history, waited, status):
+    add_history(organization, jobs=history, seconds=60)
+    job = JobFactory(organization=organization, status=status, queued_at=queued_for(waited))
+
+    assert not job.waits_unusually_long
 
 
 def test_compares_with_the_own_organization_only(organization, other_organization):

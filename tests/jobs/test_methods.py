@@ -301,6 +301,23 @@ def test_pauses_a_run_and_lets_it_go_on(client, api, running, sandbox, user):
     assert running.status == Status.SUCCEEDED
 
 
+@pytest.mark.parametrize("route", ["GET /fine_tuning/jobs/{job_id}", "GET /fine_tuning/jobs/{job_id}/events"])
+def test_a_run_that_was_paused_is_said_to_be_paused(api, running, sandbox, route):
+    sandbox.fail(Fault(kind="error", status=500, route=route))
+
+    answer = api.post(f"{RUNS}/{running.pk}/pause")
+
+    assert (answer.status_code, answer.json()["paused"]) == (200, True)
+
+
+def test_tells_of_a_pause_once(running, sandbox):
+    steering.pause_job(running)
+    Job.objects.filter(pk=running.pk).update(vendor_status="pausing")
+    advance(running, sandbox, times=2)
+
+    assert running.events.filter(message__startswith="Paused").count() == 1
+
+
 def test_pauses_nothing_that_is_not_running(api, job):
     refused = api.post(f"{RUNS}/{job.pk}/pause")
 
