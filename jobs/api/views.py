@@ -149,7 +149,7 @@ class RunViewSet(OrganizationViewSet):
     refusals = {"pause": (409, 502), "resume": (409, 502), "use_checkpoint": (409,)}
 
     def get_queryset(self) -> QuerySet[Job]:
-        jobs: QuerySet[Job] = self.organization.jobs.with_names().order_by("-created_at", "-id")
+        jobs: QuerySet[Job] = self.organization.jobs.with_names()
         return jobs
 
     @extend_schema(summary="Pause a run", request=None, responses=shapes.JobDetailSerializer)

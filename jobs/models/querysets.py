@@ -46,9 +46,6 @@ class JobQuerySet(models.QuerySet["Job"]):
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
 
-    def finished(self) -> Self:
-        return self.filter(status__in=TERMINAL)
-
     def free(self, now: datetime) -> Self:
         """Jobs that no living worker holds."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
