@@ -9,7 +9,7 @@ from finetuning.capabilities import CAPABILITIES
 from finetuning.models import ProviderAccount
 
 RETRY = "then retry the job."
-MEND = "Mend the examples that are named here, upload the file as a new dataset, and start a job on it."
+MEND = "Mend the examples that the message names, upload the file as a new dataset, and start a job on it."
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Advice:
 
 
 GENERAL = Advice(
-    "The provider ended the job for a reason that is not known here; its words are above.",
-    "Read the event log below for what came before, remove the cause, " + RETRY,
+    "The provider ended the job for a reason that is not known here, in the words of its message.",
+    "Read the job's event log for what came before, remove the cause, " + RETRY,
 )
 NO_FUNDS = Advice(
     "The provider account's credit or quota is used up.",
@@ -111,8 +111,8 @@ ADVICE = {
         "Leave it to the provider (auto), or choose another value: New job like this.",
     ),
     "provider_refused": Advice(
-        "The provider understood the request and refused it; its words are above.",
-        "Do what they ask for, " + RETRY,
+        "The provider understood the request and refused it, for the reason in its message.",
+        "Do what the message asks for, " + RETRY,
     ),
     "copied_database": Advice(
         "This database is a copy; the job goes on in the installation that it was copied from.",

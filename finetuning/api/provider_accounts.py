@@ -46,7 +46,10 @@ ACCOUNT = {
 class UpdateProviderAccountSerializer(Serializer):
     name = serializers.SlugField(max_length=50, help_text="What a job calls `provider`.")
     base_url = serializers.CharField(
-        max_length=200, required=False, allow_blank=True, help_text="Empty for OpenAI itself and the sandbox."
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        help_text="Empty for OpenAI, Nebius and the sandbox: the vendor's own.",
     )
     api_key = serializers.CharField(
         max_length=1000, required=False, allow_blank=True, help_text="Never shown again. Empty: it stays."
@@ -79,7 +82,7 @@ class ProviderAccountSerializer(ModelSerializer):
     """Of the key, only the last four characters are ever shown."""
 
     kind = serializers.ChoiceField(choices=ProviderAccount.Kind.choices)
-    base_url = serializers.CharField(help_text="Empty for OpenAI itself and the sandbox.")
+    base_url = serializers.CharField(help_text="Empty: the vendor's own.")
     base_models = serializers.ListField(child=serializers.CharField())
     default = serializers.BooleanField(source="is_default")
     enabled = serializers.BooleanField(source="is_enabled")
