@@ -1,5 +1,7 @@
 """What is settled before a job is made: where it trains, on which base model, how, and at what price."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,12 @@ from finetuning.providers.base_models import find_base_model
 from models_registry.models import FineTunedModel
 
 MIN_EXAMPLES = 10
+GRADERS = ("string_check", "text_similarity", "python", "score_model", "multi")
+MAX_GRADER_BYTES = 256 * 1024
+# Providers take 16 pairs, four of which tell us our own runs.
+MAX_METADATA = 12
+MAX_METADATA_NAME = 64
+MAX_METADATA_VALUE = 512
 
 
 class DatasetNotTrainable(Conflict):
@@ -40,6 +48,22 @@ class ModelOfAnotherProvider(Invalid):
 
 class GraderMissing(Invalid):
     code = "grader_missing"
+
+
+class GraderInvalid(Invalid):
+    code = "grader_invalid"
+
+
+class GraderNotTaken(Invalid):
+    code = "grader_not_taken"
+
+
+class ValidationMissing(Invalid):
+    code = "validation_missing"
+
+
+class MetadataInvalid(Invalid):
+    code = "metadata_invalid"
 
 
 class TooFewExamples(Invalid):
@@ -177,15 +201,65 @@ def matching_method(dataset: Dataset, offer: Offer, method: str) -> str:
 
 
 def check_grader(method: str, *, grader: dict[str, Any], validation_split: float) -> None:
-    """Refuse reinforcement without what it needs, and a grader for anything else. Raises GraderMissing."""
+    """Refuse reinforcement without what it needs, and a grader for anything else.
+
+    Raises GraderMissing, GraderInvalid, GraderNotTaken or ValidationMissing. What a grader of its type needs,
+    the provider checks.
+    """
     if method != "reinforcement":
         if grader:
-            raise GraderMissing(f"Training by {method!r} takes no grader.", pointer="/grader")
+            raise GraderNotTaken(f"Training by {method!r} takes no grader.", pointer="/grader")
         return
     if not grader:
         raise GraderMissing("Reinforcement needs a grader, which scores the answers.", pointer="/grader")
+    if grader.get("type") not in GRADERS:
+        raise GraderInvalid(f"Its type is one of: {', '.join(GRADERS)}.", pointer="/grader")
+    if len(json.dumps(grader)) > MAX_GRADER_BYTES:
+        raise GraderInvalid(f"It has at most {MAX_GRADER_BYTES:,} bytes.", pointer="/grader")
     if not validation_split:
-        raise GraderMissing("Reinforcement needs examples for validation.", pointer="/validationSplit")
+        raise ValidationMissing("Reinforcement needs examples for validation.", pointer="/validationSplit")
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Refuse what a provider would not take with a run, or what is ours. Raises MetadataInvalid."""
+    if len(metadata) > MAX_METADATA:
+        raise MetadataInvalid(f"Give at most {MAX_METADATA}.", pointer="/metadata")
+    for name, value in metadata.items():
+        if not 0 < len(name) <= MAX_METADATA_NAME or name.startswith("ft_"):
+            message = f"Names have 1 to {MAX_METADATA_NAME} characters and do not begin with ft_."
+            raise MetadataInvalid(message, pointer="/metadata")
+        if not 0 < len(value) <= MAX_METADATA_VALUE:
+            message = f"Values have 1 to {MAX_METADATA_VALUE} characters."
+            raise MetadataInvalid(message, pointer="/metadata")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a job would be trained, and what that will cost."""
+
+    start: Start
+    method: str
+    estimate: CostEstimate
+
+
+def plan_job(
+    organization: Organization,
+    *,
+    dataset: Dataset,
+    base_model: str,
+    provider: str,
+    method: str,
+    epochs: int | None,
+    validation_split: float,
+) -> Plan:
+    """Settle what can be settled before a job is made.
+
+    Raises as `find_start`, `matching_method` and `estimate_cost` do.
+    """
+    start = find_start(organization, base_model=base_model, provider=provider)
+    chosen = matching_method(dataset, start.offer, method)
+    estimate = estimate_cost(dataset, offer=start.offer, epochs=epochs, validation_split=validation_split)
+    return Plan(start=start, method=chosen, estimate=estimate)
 
 
 def not_trainable(dataset: Dataset) -> DatasetNotTrainable:

@@ -1,6 +1,5 @@
 """Jobs as JSON."""
 
-import json
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -18,6 +17,7 @@ from finetuning.api.serializers import (
     Serializer,
     StrictSerializer,
 )
+from jobs import planning
 from jobs.api import examples
 from jobs.models import Job, JobEvent
 from jobs.states import Status
@@ -25,10 +25,6 @@ from jobs.states import Status
 STATUSES = [status.value for status in Status]
 METHODS = ["supervised", "dpo", "reinforcement"]
 EFFORTS = ["default", "low", "medium", "high"]
-GRADERS = ["string_check", "text_similarity", "python", "score_model", "multi"]
-# Providers take 16 pairs, four of which tell us our own runs.
-MAX_METADATA = 12
-MAX_GRADER_BYTES = 256 * 1024
 
 
 class JobDatasetSerializer(ModelSerializer):
@@ -157,41 +153,6 @@ class AutoNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         return {"oneOf": [{"type": kind, **limits}, {"const": "auto"}]}
 
 
-class MetadataField(serializers.DictField):
-    """Up to 12 short texts that go to the provider with the run. Names with `ft_` are ours."""
-
-    child = serializers.CharField(max_length=512)
-    default_error_messages = {
-        "too_many": f"Give at most {MAX_METADATA}.",
-        "bad_name": "Names have 1 to 64 characters and do not begin with ft_.",
-    }
-
-    def to_internal_value(self, data: Any) -> dict[str, str]:
-        values: dict[str, str] = super().to_internal_value(data)
-        if len(values) > MAX_METADATA:
-            self.fail("too_many")
-        if any(not 0 < len(name) <= 64 or name.startswith("ft_") for name in values):
-            self.fail("bad_name")
-        return values
-
-
-class GraderField(serializers.DictField):
-    """What scores the answers in reinforcement, in OpenAI's words. The provider checks its details."""
-
-    default_error_messages = {
-        "bad_type": f"Its type is one of: {', '.join(GRADERS)}.",
-        "too_large": f"It has at most {MAX_GRADER_BYTES:,} bytes.",
-    }
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        values: dict[str, Any] = super().to_internal_value(data)
-        if values.get("type") not in GRADERS:
-            self.fail("bad_type")
-        if len(json.dumps(values)) > MAX_GRADER_BYTES:
-            self.fail("too_large")
-        return values
-
-
 class HyperparametersSerializer(StrictSerializer):
     """The provider's own words, therefore not in camelCase. What is left out is `auto`."""
 
@@ -227,8 +188,16 @@ class CreateJobSerializer(Serializer):
     validation_split = NumberField(min_value=0, max_value=0.5, required=False)
     suffix = serializers.CharField(max_length=64, required=False, allow_blank=True)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, allow_null=True)
-    metadata = MetadataField(required=False)
-    grader = GraderField(required=False)
+    metadata = serializers.DictField(
+        child=serializers.CharField(max_length=planning.MAX_METADATA_VALUE),
+        required=False,
+        help_text=f"Up to {planning.MAX_METADATA} short texts that go to the provider with the run. Names "
+        "with `ft_` are ours.",
+    )
+    grader = serializers.DictField(
+        required=False,
+        help_text="What scores the answers in reinforcement, in OpenAI's words.",
+    )
     retried_from_id = OwnedRelatedField(
         relation="jobs", source="retried_from", required=False, allow_null=True
     )

@@ -185,20 +185,21 @@ def test_reinforces_with_a_grader(api, dataset, azure):
 
 
 @pytest.mark.parametrize(
-    ("change", "pointer"),
+    ("change", "pointer", "code"),
     [
-        ({"grader": {}}, "/grader"),
-        ({"grader": {"type": "magic"}}, "/grader"),
-        ({"validationSplit": 0}, "/validationSplit"),
-        ({"method": "supervised", "baseModel": "gpt-4.1-mini"}, "/grader"),
-        ({"baseModel": "gpt-4.1-mini"}, "/baseModel"),
+        ({"grader": {}}, "/grader", "grader_missing"),
+        ({"grader": {"type": "magic"}}, "/grader", "grader_invalid"),
+        ({"grader": GRADER | {"name": "x" * 256 * 1024}}, "/grader", "grader_invalid"),
+        ({"validationSplit": 0}, "/validationSplit", "validation_missing"),
+        ({"method": "supervised", "baseModel": "gpt-4.1-mini"}, "/grader", "grader_not_taken"),
+        ({"baseModel": "gpt-4.1-mini"}, "/baseModel", "method_not_offered"),
     ],
 )
-def test_refuses_reinforcement_without_what_it_needs(api, dataset, azure, change, pointer):
+def test_refuses_reinforcement_without_what_it_needs(api, dataset, azure, change, pointer, code):
     refused = api.post(JOBS, reinforced(dataset, **change))
 
-    assert refused.status_code in (400, 422)
-    assert refused.json()["errors"][0]["pointer"].startswith(pointer)
+    assert (refused.status_code, refused.json()["code"]) == (400, code)
+    assert refused.json()["errors"][0]["pointer"] == pointer
 
 
 def test_refuses_reinforcement_where_the_account_does_not_offer_it(organization, user, dataset, azure):
