@@ -176,14 +176,19 @@ def trainable_offer(account: ProviderAccount, name: str) -> Offer:
     return offer
 
 
-def matching_method(dataset: Dataset, offer: Offer, method: str) -> str:
-    """The method for the dataset's kind of examples; `method` empty takes it. Raises MethodNotOffered.
+def fitting_methods(dataset: Dataset) -> tuple[str, ...]:
+    """The methods that the dataset's kind of examples is for, its own first.
 
     Reinforcement takes examples for supervised training: their last answer is what graders compare with.
     """
-    fitting = {dataset.method, "reinforcement"} if dataset.method == "supervised" else {dataset.method}
+    own: str = dataset.method
+    return (own, "reinforcement") if own == "supervised" else (own,)
+
+
+def matching_method(dataset: Dataset, offer: Offer, method: str) -> str:
+    """The method for the dataset's examples; `method` empty takes their own. Raises MethodNotOffered."""
     wanted = method or dataset.method
-    if wanted not in fitting:
+    if wanted not in fitting_methods(dataset):
         raise MethodNotOffered(
             f"The dataset holds examples for {dataset.method!r} training, not for {method!r}.",
             pointer="/method",
