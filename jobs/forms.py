@@ -321,7 +321,7 @@ def _models(organization: Organization, chosen: str) -> dict[str, FineTunedModel
 
 def _labels(models: Mapping[str, FineTunedModel]) -> list[tuple[str, str]]:
     return [
-        (value, f"{model.name}, version {model.version}: {value} at {model.provider_account.name}")
+        (value, f"{model.name}, version {model.version}, at {model.provider_account.name}: {value}")
         for value, model in models.items()
     ]
 

@@ -158,7 +158,7 @@ def test_says_what_is_wrong_with_a_grader(signed_in, dataset, azure, grader, wor
 
     assert refused.status_code == 422
     assert words in str(refused.context["form"].errors["grader"])
-    assert '<details class="card" open' in refused.text
+    assert '<details class="card more" open' in refused.text
 
 
 def test_takes_no_grader_for_other_methods(signed_in, dataset, provider_account):
