@@ -18,7 +18,14 @@ from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import CostEstimate, OutcomeUnknown, ProviderError, ProviderUnreachable
+from finetuning.providers.base import (
+    CostEstimate,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderUnreachable,
+    RemoteJob,
+)
 from finetuning.queueing import queue_on_commit
 from jobs import planning, starting, steps, tasks
 from jobs.evidence import evidence_at, evidence_in
@@ -78,40 +85,41 @@ def create_job(
 
     `provider` is an account's name, empty for the default one; `method` empty for the dataset's own;
     `retried_from` the job whose place the new one takes; `base_model` also a tuned model, by id or name.
-    Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
-    NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
+    Raises as `planning.plan_job`, `planning.check_grader` and `planning.check_metadata` do, or TooManyJobs;
+    then nothing was made.
     """
-    hyperparameters = hyperparameters or {}
-    start = planning.find_start(organization, base_model=base_model, provider=provider)
-    chosen_method = planning.matching_method(start.account, dataset, start.offer, method)
-    planning.check_grader(chosen_method, grader=grader or {}, validation_split=validation_split)
-    estimate = planning.estimate_cost(
-        dataset,
-        account=start.account,
-        base_model=start.offer.base_model.name,
+    hyperparameters, metadata, grader = hyperparameters or {}, metadata or {}, grader or {}
+    planning.check_metadata(metadata)
+    plan = planning.plan_job(
+        organization,
+        dataset=dataset,
+        base_model=base_model,
+        provider=provider,
+        method=method,
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
+    planning.check_grader(plan.method, grader=grader, validation_split=validation_split)
     return _accept(
         organization,
         created_by=by,
         name=name,
         description=description,
         dataset=dataset,
-        provider_account=start.account,
+        provider_account=plan.start.offer.account,
         workspace=workspace or dataset.workspace,
-        base_model=start.offer.base_model.name,
-        parent_model=start.parent,
-        start_model=start.model,
-        metadata=metadata or {},
-        grader=grader or {},
-        method=chosen_method,
+        base_model=plan.start.offer.base_model.name,
+        parent_model=plan.start.parent,
+        start_model=plan.start.model,
+        metadata=metadata,
+        grader=grader,
+        method=plan.method,
         hyperparameters=hyperparameters,
         validation_split=validation_split,
         suffix=suffix,
         retried_from=retried_from,
         seed=secrets.randbelow(2**31) if seed is None else seed,
-        **_expected(estimate),
+        **_expected(plan.estimate),
     )
 
 
@@ -194,6 +202,18 @@ def advance_job(job: Job) -> None:
         job.release(next_check_at=later(account.resumes_at(now)), attempts=0)
         return
     take_step(job, lambda: steps.take_next_step(job, get_provider(account)))
+
+
+def record_status(job: Job, provider: Provider, remote: RemoteJob) -> None:
+    """Record how a run stands by what the provider has just answered.
+
+    Where another worker is at the job, the next poll, which is due at once, does it.
+    """
+    now = timezone.now()
+    if job.claim(now=now, until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        take_step(job, lambda: steps.record_status(job, provider, remote, now=now))
+    else:
+        job.make_due(now=now)
 
 
 def _is_spared(job: Job, *, now: datetime) -> bool:

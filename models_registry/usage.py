@@ -80,7 +80,8 @@ class Prices(msgspec.Struct, frozen=True):
 
 def prices_of(account: ProviderAccount, base_model: str) -> Prices:
     """What tokens of a model cost today at `account` that was made from `base_model`."""
-    known = price_list(account.kind, day=timezone.now().date()).get(base_model)
+    prices = price_list(account.kind, base_models=[base_model], day=timezone.now().date())
+    known = prices.get(base_model)
     if known is None or known.input_usd is None or known.output_usd is None:
         return Prices()
     return Prices(known.input_usd, known.output_usd)

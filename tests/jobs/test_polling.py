@@ -171,6 +171,15 @@ def test_reads_the_events_of_running_jobs_in_turn(account, training, sandbox, mo
     assert all(job.events_read_at != before[job.pk] for job in refresh([other, training]))
 
 
+def test_a_refused_look_at_the_log_ends_no_job(account, training, sandbox):
+    sandbox.fail(Fault(kind="key_refused", route=EVENTS))
+
+    polling.poll_account(account)
+
+    training.refresh_from_db()
+    assert (training.status, training.retries) == (Status.RUNNING, 1)
+
+
 def test_asks_by_itself_about_a_job_that_the_list_does_not_show(account, training, sandbox, rung):
     missing, *_ = watch(account, training, 1)
     Job.objects.filter(pk=missing.pk).update(provider_job_id="ftjob-of-another-project")
