@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -33,6 +33,8 @@ Answer = TypeVar("Answer")
 FRESH_SECONDS = 0.4
 KNOWN_SECONDS = 0.9
 REMEMBERED = 10_000
+# A shorter key is a local server's word, such as `none`; in an answer it gives nothing away.
+MIN_SECRET_BYTES = 8
 # For an answer of the database; after that the application is told to try again.
 PATIENCE_SECONDS = 5.0
 
@@ -43,9 +45,14 @@ class Target:
 
     provider_model_id: str
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     prices: Prices
     model_id: UUID | None = None
+
+    def hide_key(self, text: bytes) -> bytes:
+        """`text` as it can be sent on: some providers repeat the whole key when they refuse it."""
+        key = self.api_key.encode()
+        return text.replace(key, b"(the key)") if len(key) >= MIN_SECRET_BYTES else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +238,9 @@ def _target_of(
         raise GatewayError(
             503, error.message, code=error.code or "provider_refused", type="server_error"
         ) from error
+    if not api_key:
+        message = "The provider account has no API key."
+        raise GatewayError(503, message, code="provider_key_missing", type="server_error")
     return Target(
         provider_model_id=provider_model_id,
         base_url=url.rstrip("/"),

@@ -89,10 +89,11 @@ def unavailable(message: str) -> GatewayError:
     )
 
 
-def provider_unreachable(message: str) -> GatewayError:
+def provider_unreachable(what: str) -> GatewayError:
+    message = f"The model's provider {what}."
     return GatewayError(502, message, code="provider_unreachable", type="server_error")
 
 
-def provider_timeout(seconds: float) -> GatewayError:
-    message = f"The model's provider did not answer within {seconds:.0f} s."
+def provider_timeout(what: str) -> GatewayError:
+    message = f"The model's provider {what}."
     return GatewayError(504, message, code="provider_timeout", type="server_error")

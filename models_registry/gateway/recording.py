@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from models_registry.gateway.bodies import Call, Fields
+from models_registry.gateway.bodies import UNREADABLE, Call, Fields
 from models_registry.gateway.directory import Recording, Route
 from models_registry.gateway.errors import Headers
 from models_registry.usage import Said
@@ -53,7 +53,7 @@ class Recorder:
         try:
             choices = msgspec.json.decode(fields["choices"], type=list[Choice])
             self._id = self._id or msgspec.json.decode(fields["id"], type=str)
-        except (KeyError, msgspec.MsgspecError):
+        except (KeyError, *UNREADABLE):
             return
         for choice in choices:
             if choice.index == 0:
