@@ -53,6 +53,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 0
     first_token_ms: int = 0
     price_usd: Decimal = Decimal()
+    unpriced_tokens: int = 0
     said: Said | None = None
 
     @property
@@ -68,22 +69,34 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prices(msgspec.Struct, frozen=True):
-    """US dollars per million tokens; zeros for a base model whose prices are not known."""
+    """US dollars per million tokens."""
 
-    input_usd: Decimal = Decimal()
-    output_usd: Decimal = Decimal()
-
-    def price(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
-        """Of one call, in US dollars."""
-        return (self.input_usd * prompt_tokens + self.output_usd * completion_tokens) / PER_MILLION
+    input_usd: Decimal
+    cached_input_usd: Decimal
+    output_usd: Decimal
 
 
-def prices_of(account: ProviderAccount, base_model: str) -> Prices:
-    """What tokens of a model cost today at `account` that was made from `base_model`."""
+def prices_of(account: ProviderAccount, base_model: str) -> Prices | None:
+    """What tokens of a model cost today at `account` that was made from `base_model`; None: not known."""
     known = price_list(account.kind, day=timezone.now().date()).get(base_model)
     if known is None or known.input_usd is None or known.output_usd is None:
-        return Prices()
-    return Prices(known.input_usd, known.output_usd)
+        return None
+    cached_usd = known.input_usd if known.cached_input_usd is None else known.cached_input_usd
+    return Prices(known.input_usd, cached_usd, known.output_usd)
+
+
+def charge_for(
+    prices: Prices | None, *, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+) -> dict[str, Any]:
+    """What a record says of the price of its tokens. `cached_tokens` are among those of the prompt."""
+    if prices is None:
+        return {"unpriced_tokens": prompt_tokens + completion_tokens}
+    price = (
+        prices.input_usd * (prompt_tokens - cached_tokens)
+        + prices.cached_input_usd * cached_tokens
+        + prices.output_usd * completion_tokens
+    )
+    return {"price_usd": price / PER_MILLION}
 
 
 def month_of(moment: datetime) -> date:

@@ -32,7 +32,7 @@ from models_registry.gateway.errors import (
 from models_registry.gateway.journal import Journal
 from models_registry.gateway.limits import Limits
 from models_registry.gateway.recording import recorder_for
-from models_registry.usage import CallRecord, Said
+from models_registry.usage import CallRecord, Said, charge_for
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +112,13 @@ class Outcome:
             completion_tokens=usage.completion_tokens,
             latency_ms=_milliseconds(ended - self.began),
             first_token_ms=_milliseconds((self.first_at or ended) - self.began),
-            price_usd=self.target.prices.price(usage.prompt_tokens, usage.completion_tokens),
             said=said,
+            **charge_for(
+                self.target.prices,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cached_tokens=usage.cached_tokens,
+            ),
         )
 
     def _estimate(self, call: Call) -> Usage:

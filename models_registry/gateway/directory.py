@@ -8,13 +8,13 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -46,7 +46,7 @@ class Target:
     provider_model_id: str
     base_url: str
     api_key: str = field(repr=False)
-    prices: Prices
+    prices: Prices | None = None
     model_id: UUID | None = None
 
     def hide_key(self, text: bytes) -> bytes:
@@ -146,8 +146,10 @@ class Directory:
         try:
             asked = loop.run_in_executor(self._thread, _again_if_broken, question)
             return await asyncio.wait_for(asked, PATIENCE_SECONDS)
-        except (DatabaseError, TimeoutError) as error:
-            logger.warning("the database does not answer: %s", error)
+        except (Error, TimeoutError) as error:
+            # The words of other errors may be those of users.
+            is_away = isinstance(error, InterfaceError | OperationalError)
+            logger.warning("the database does not answer: %s", error if is_away else type(error).__name__)
             raise unavailable("Keys cannot be checked right now. Try again.") from error
 
     def close(self) -> None:
@@ -175,6 +177,8 @@ def read_key(clear_key: str) -> ApiKey:
 def read_route(clear_key: str, name: str) -> Route:
     """What the database says now. Raises GatewayError 401, 404."""
     key = read_key(clear_key)
+    if "\0" in name:
+        raise no_such_model(name)
     caller = _caller(key)
     agent = key.organization.agents.with_accounts().filter(name=name).first()
     if agent is not None:
@@ -182,25 +186,34 @@ def read_route(clear_key: str, name: str) -> Route:
     model = _model(key, name)
     if model is None or not key.allows(agent=None, model=model):
         raise no_such_model(name)
-    return Route(caller=caller, target=_target(model, model.provider_account))
+    return Route(caller=caller, target=_target(model))
 
 
 def _route_of_agent(key: ApiKey, caller: Caller, agent: Agent) -> Route:
     if agent.model is None or not key.allows(agent=agent, model=agent.model):
         raise no_such_model(agent.name)
-    account, second, fallback = agent.model.provider_account, agent.second_model, agent.fallback_model
-    stand_in = _target(fallback, fallback.provider_account) if fallback else None
-    if agent.falls_back_to_base:
-        stand_in = _target_of(account, agent.model.base_model, agent.model.base_model)
+    second = agent.second_model
     return Route(
         caller=caller,
         agent_id=agent.pk,
         recording=_recording(agent),
-        target=_target(agent.model, account),
-        second=_target(second, second.provider_account) if second else None,
+        target=_target(agent.model),
+        second=_target(second) if second else None,
         second_share=agent.second_share,
-        fallback=stand_in,
+        fallback=_stand_in(agent, agent.model),
     )
+
+
+def _stand_in(agent: Agent, model: FineTunedModel) -> Target | None:
+    """What answers when `model` fails; nothing that was put away, or that cannot be asked."""
+    fallback = agent.fallback_model
+    try:
+        if agent.falls_back_to_base:
+            return _target_of(model.provider_account, model.base_model)
+        return _target(fallback) if fallback and fallback.is_callable else None
+    except GatewayError as error:
+        logger.warning("nothing stands in for the model of agent %s: %s", agent.pk, error)
+        return None
 
 
 def _recording(agent: Agent) -> Recording | None:
@@ -225,13 +238,14 @@ def _model(key: ApiKey, name: str) -> FineTunedModel | None:
     return model
 
 
-def _target(model: FineTunedModel, account: ProviderAccount) -> Target:
-    return _target_of(account, model.provider_model_id, model.base_model, model.pk)
+def _target(model: FineTunedModel) -> Target:
+    account = model.provider_account
+    prices = prices_of(account, model.base_model)
+    return replace(_target_of(account, model.provider_model_id), prices=prices, model_id=model.pk)
 
 
-def _target_of(
-    account: ProviderAccount, provider_model_id: str, base_model: str, model_id: UUID | None = None
-) -> Target:
+def _target_of(account: ProviderAccount, provider_model_id: str) -> Target:
+    """Without a price: the book has those of fine-tuned models alone."""
     try:
         url, api_key = base_url(account), key_of(account)
     except ProviderRefused as error:
@@ -245,8 +259,6 @@ def _target_of(
         provider_model_id=provider_model_id,
         base_url=url.rstrip("/"),
         api_key=api_key,
-        prices=prices_of(account, base_model),
-        model_id=model_id,
     )
 
 

@@ -1,11 +1,12 @@
 """Whom the gateway answers, and how often."""
 
+import asyncio
 import hashlib
 import time
 
 import httpx2
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, connection, transaction
 from django.utils import timezone
 
 from finetuning.models import Workspace
@@ -13,6 +14,7 @@ from finetuning.webhooks.events import EVENT_TYPES
 from models_registry import api_keys
 from models_registry import services as registry
 from models_registry.gateway import directory
+from models_registry.gateway.errors import GatewayError
 from tests.factories import FineTunedModelFactory
 from tests.gateway.upstream import completion
 from tests.waiting import wait_until
@@ -156,6 +158,22 @@ def test_tells_to_come_back_while_keys_cannot_be_checked(gateway, make_model, is
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_unavailable")
     assert answer.headers["retry-after"] == "1"
     assert gateway.post(clear, ASK).status_code == 200
+
+
+def test_tells_to_come_back_when_a_connection_is_lost():
+    def lose():
+        raise InterfaceError("connection already closed")
+
+    with pytest.raises(GatewayError) as refused:
+        asyncio.run(directory.Directory().ask(lose))
+
+    assert (refused.value.http_status, refused.value.code) == (503, "gateway_unavailable")
+
+
+def test_knows_no_model_whose_name_the_database_cannot_hold(gateway, key):
+    answer = gateway.post(key, ASK | {"model": "real\0model"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
 def test_waits_for_no_database_that_hangs(gateway, make_model, issue, monkeypatch):
