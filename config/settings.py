@@ -253,6 +253,7 @@ CELERY_BEAT_SCHEDULE |= {
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),
         "jobs.tasks.delete_old_notices": timedelta(days=1),
         "models_registry.tasks.delete_expired_conversations": timedelta(days=1),
+        "models_registry.tasks.forget_usage_batches": timedelta(days=1),
     }.items()
 }
 

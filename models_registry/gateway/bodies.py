@@ -138,7 +138,7 @@ def usage_of(fields: Fields) -> Usage | None:
 
 
 def unpacker(encoding: bytes) -> Callable[[bytes], bytes]:
-    """What undoes a `Content-Encoding`, piece by piece, and raises zlib.error. Raises ValueError for others."""
+    """What undoes a `Content-Encoding`, piece by piece, or raises zlib.error. ValueError: it is unknown."""
     name = encoding.strip().lower()
     if name in {b"", b"identity"}:
         return bytes

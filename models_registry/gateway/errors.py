@@ -1,6 +1,7 @@
 """Refusals in the protocol's shape: `{"error": {message, type, param, code}}`."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -69,10 +70,10 @@ def too_many(what: str, *, limit: int, seconds: int) -> GatewayError:
     return GatewayError(429, message, code="rate_limit_exceeded", type=what, headers=headers)
 
 
-def cap_reached(cap: object) -> GatewayError:
-    message = (
-        f"Your organization has spent its cap of ${cap} for this month. An admin can raise it under Settings."
-    )
+def cap_reached(cap: Decimal) -> GatewayError:
+    """A cap of 0 is reached before anything is spent."""
+    is_reached = f"has spent its cap of ${cap} for this month." if cap else "allows no calls: its cap is $0."
+    message = f"Your organization {is_reached} An admin can raise it under Settings."
     # An SDK must not try again.
     return GatewayError(
         402,

@@ -43,6 +43,9 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
     def since(self, day: date) -> Self:
         return self.filter(day__gte=day)
 
+    def in_month(self, first_day: date) -> Self:
+        return self.filter(day__year=first_day.year, day__month=first_day.month)
+
     def spent(self) -> Decimal:
         """The price of all, in US dollars."""
         return Decimal(self.order_by().aggregate(usd=Sum("price_usd", default=Decimal()))["usd"])
@@ -61,9 +64,9 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
 class UsageDay(models.Model):
     """The calls of one day (UTC) by one key of one model through one agent, added up.
 
-    `requests` are calls of applications, `errors` what failed, those included that a fallback then answered.
-    Latencies are sums of milliseconds. `price_usd` is without that of `unpriced_tokens`, which nobody knows. A
-    model, agent or key may be gone: the bill stays, so only the organization is a foreign key in the database.
+    `requests` are calls of applications, `errors` what failed, also where a fallback then answered.
+    Latencies are sums of milliseconds. What `unpriced_tokens` cost nobody knows, and is not in `price_usd`. A
+    model, agent or key may be gone: the bill stays, so only the organization is a foreign key there.
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="usage_days", db_index=False)
@@ -112,7 +115,8 @@ class UsageDay(models.Model):
 class UsageBatch(models.Model):
     """A file of calls that was added to the days already, in the same transaction.
 
-    It goes when the file has gone, so a process killed in between adds nothing twice.
+    It is remembered until the file, should it be found again, is too old to be counted, see KEPT_FOR in
+    `models_registry.usage`. With `refused_calls`, which were put aside for the `reason`, it stays for good.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
