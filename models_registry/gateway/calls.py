@@ -22,7 +22,6 @@ from models_registry.gateway.bodies import (
     unpacker,
     usage_of,
 )
-from models_registry.gateway.directory import Route, Target
 from models_registry.gateway.errors import (
     GatewayError,
     Headers,
@@ -32,6 +31,7 @@ from models_registry.gateway.errors import (
 from models_registry.gateway.journal import Journal
 from models_registry.gateway.limits import Limits
 from models_registry.gateway.recording import recorder_for
+from models_registry.gateway.routes import Route, Target
 from models_registry.usage import CallRecord, Said, charge_for
 
 logger = logging.getLogger(__name__)
@@ -100,11 +100,11 @@ class Outcome:
         ended = perf_counter()
         return CallRecord(
             ended_at=time.time(),
-            organization_id=route.caller.organization_id,
+            organization_id=route.caller.key.organization_id,
             provider_model_id=self.target.provider_model_id,
             model_id=self.target.model_id,
             agent_id=route.agent_id,
-            api_key_id=route.caller.key_id,
+            api_key_id=route.caller.key.pk,
             requests=0 if self.is_stood_in_for else 1,
             errors=int(is_error),
             hang_ups=int(self.is_hung_up),
@@ -278,7 +278,7 @@ class Relay:
         said = self._recorder.said() if self._recorder and outcome.is_whole else None
         record = outcome.record(self._route, self._request.call, said)
         self._journal.append(record)
-        self._limits.add_tokens(self._route.caller, record.prompt_tokens + record.completion_tokens)
+        self._limits.add_tokens(self._route.caller.key, record.prompt_tokens + record.completion_tokens)
 
 
 def chosen_target(route: Route) -> Target:

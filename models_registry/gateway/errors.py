@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 Headers = list[tuple[bytes, bytes]]
+UNAVAILABLE = "gateway_unavailable"
 
 
 class GatewayError(Exception):
@@ -85,9 +86,8 @@ def cap_reached(cap: Decimal) -> GatewayError:
 
 
 def unavailable(message: str) -> GatewayError:
-    return GatewayError(
-        503, message, code="gateway_unavailable", type="server_error", headers={"retry-after": "1"}
-    )
+    """The database, or the disk that calls are counted on."""
+    return GatewayError(503, message, code=UNAVAILABLE, type="server_error", headers={"retry-after": "1"})
 
 
 def provider_unreachable(what: str) -> GatewayError:

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from models_registry.gateway.bodies import UNREADABLE, Call, Fields
-from models_registry.gateway.directory import Recording, Route
 from models_registry.gateway.errors import Headers
+from models_registry.gateway.routes import Recording, Route
 from models_registry.usage import Said
 
 CONSENT = (b"x-attune-consent", b"yes")

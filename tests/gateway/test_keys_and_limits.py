@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import socket
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -197,6 +198,35 @@ def test_limits_the_requests_of_a_minute(gateway, make_model, issue):
         "code": "rate_limit_exceeded",
     }
     assert 0 < int(answers[2].headers["retry-after"]) <= 60
+
+
+def test_limits_the_list_of_models_too(gateway, make_model, issue):
+    make_model()
+    _, clear = issue(requests_per_minute=1)
+    headers = {"Authorization": f"Bearer {clear}"}
+
+    statuses = [httpx2.get(f"{gateway.url}/models", headers=headers).status_code for _ in range(2)]
+
+    assert statuses == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("columns", "length", "status"),
+    [
+        (None, 1_000, b"401"),
+        ({"requests_per_minute": 0}, 1_000, b"429"),
+        ({}, 100 * 1024 * 1024, b"413"),
+    ],
+)
+def test_refuses_before_the_body_has_come(gateway, make_model, issue, columns, length, status):
+    make_model()
+    clear = "at-0000" if columns is None else issue(**columns)[1]
+    port = int(gateway.url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = f"Host: x\r\nAuthorization: Bearer {clear}\r\nContent-Length: {length}\r\n\r\n"
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n" + head.encode())
+
+        assert connection.recv(12) == b"HTTP/1.1 " + status
 
 
 def test_limits_the_tokens_of_a_minute(gateway, make_model, issue):

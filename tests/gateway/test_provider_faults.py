@@ -10,7 +10,7 @@ import pytest
 from models_registry.gateway import calls
 from models_registry.gateway.bodies import read_call
 from models_registry.gateway.calls import Request
-from models_registry.gateway.directory import Target
+from models_registry.gateway.routes import Target
 from tests.gateway.conftest import usage
 from tests.gateway.upstream import completion, event
 
