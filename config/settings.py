@@ -282,7 +282,7 @@ CREATE_SETTLE_SECONDS = env.float("CREATE_SETTLE_SECONDS", 600)
 
 # Where calls are written before their answer ends, until they are in the database. Survives a restart, or the
 # calls of the last second are not counted; the processes of one machine may share it.
-GATEWAY_FOLDER = env.path("GATEWAY_FOLDER", MEDIA_ROOT.parent / "usage")
+GATEWAY_FOLDER = Path(env.str("GATEWAY_FOLDER", "") or MEDIA_ROOT.parent / "usage")
 # For each step: to the first byte of an answer, and from one byte to the next.
 GATEWAY_TIMEOUT_SECONDS = env.float("GATEWAY_TIMEOUT_SECONDS", 600)
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 50 * 1024 * 1024)
