@@ -108,4 +108,4 @@ class UsageBatchAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageBatch]:
-        return UsageBatch.objects.filter(refused_calls__gt=0)
+        return super().get_queryset(request).filter(refused_calls__gt=0)
