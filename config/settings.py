@@ -255,6 +255,7 @@ CELERY_BEAT_SCHEDULE |= {
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),
         "jobs.tasks.delete_old_notices": timedelta(days=1),
         "models_registry.tasks.delete_expired_conversations": timedelta(days=1),
+        "models_registry.tasks.forget_usage_batches": timedelta(days=1),
     }.items()
 }
 
@@ -283,7 +284,7 @@ CREATE_SETTLE_SECONDS = env.float("CREATE_SETTLE_SECONDS", 600)
 
 # Where calls are written before their answer ends, until they are in the database. Survives a restart, or the
 # calls of the last second are not counted; the processes of one machine may share it.
-GATEWAY_FOLDER = env.path("GATEWAY_FOLDER", MEDIA_ROOT.parent / "usage")
+GATEWAY_FOLDER = Path(env.str("GATEWAY_FOLDER", "") or MEDIA_ROOT.parent / "usage")
 # For each step: to the first byte of an answer, and from one byte to the next.
 GATEWAY_TIMEOUT_SECONDS = env.float("GATEWAY_TIMEOUT_SECONDS", 600)
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 50 * 1024 * 1024)

@@ -131,7 +131,8 @@ class ProviderAccount(models.Model):
         )
 
     def set_api_key(self, api_key: str) -> None:
-        """Seal `api_key` into the columns; the caller saves."""
+        """Seal `api_key`, without the newline at the end of a file, into the columns; the caller saves."""
+        api_key = api_key.strip()
         self.sealed_api_key = sealing.seal(api_key, place=self.api_key_place)
         self.api_key_last_four = api_key[-4:]
 
