@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from datasets import ranges
 from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
-from datasets.deriving import write_derived
+from datasets.deriving import SourceBeingRead, write_derived
 from datasets.formats import Reading
 from datasets.layouts.reading import read_examples
 from datasets.models import Conversation, Dataset
@@ -50,7 +50,12 @@ def validate_dataset(dataset: Dataset) -> None:
 
 def _read(dataset: Dataset) -> None:
     with tempfile.TemporaryFile() as copy:
-        conversation_ids = _fetch(dataset, copy)
+        try:
+            conversation_ids = _fetch(dataset, copy)
+        except SourceBeingRead:
+            # The next sweep rings again.
+            dataset.postpone(now=timezone.now())
+            return
         copy.seek(0)
         close_dataset(dataset, _read_in_order(dataset, copy, conversation_ids))
 

@@ -242,6 +242,11 @@ class Dataset(OrganizationOwned):
         return self.status == self.Status.PROCESSING
 
     @property
+    def is_being_read(self) -> bool:
+        """Whether a reader has it, or will come. None comes for one that was deleted before."""
+        return self.is_processing and (self.next_check_at is not None or self.ranges_left > 0)
+
+    @property
     def repairable_problems(self) -> int:
         """How many problems are of a kind that has a mechanical repair; none once all of them were tried."""
         if (self.change or {}).get("kind") == "repairs":
@@ -318,6 +323,12 @@ class Dataset(OrganizationOwned):
     def go_on_waiting(self) -> None:
         """Give the claim back: ranges are still to be read."""
         Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(next_check_at=None)
+
+    def postpone(self, *, now: datetime) -> None:
+        """Give the claim back, to be taken again; this attempt does not count."""
+        Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
+            next_check_at=now, attempts=F("attempts") - 1
+        )
 
     def ask_for_check(self, *, now: datetime) -> None:
         """Make the file due to be read (again)."""

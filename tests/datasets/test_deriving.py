@@ -1,0 +1,100 @@
+"""How the lines of a dataset become the file of another one."""
+
+import json
+import tempfile
+
+import pytest
+from django.utils import timezone
+
+from datasets import deriving, editing, reading, services, versions
+from datasets.tally import LinesLost
+from tests.datasets.conftest import GOOD, content_of, lines, read, row
+
+pytestmark = pytest.mark.django_db
+
+
+def graded(number, **fields):
+    return {"messages": row(number)["messages"][:1], **fields}
+
+
+def test_waits_while_the_parent_is_being_read_again(uploaded, user):
+    parent = uploaded(GOOD)
+    version = versions.filter_dataset(parent, by=user, keep="others", search="Question 4?")
+    services.revalidate_dataset(parent)
+    asked_at = timezone.now()
+
+    read(version)
+
+    assert version.is_processing
+    assert (version.attempts, version.file.name) == (0, "")
+    assert version.next_check_at > asked_at
+
+
+def test_is_made_once_the_parent_has_been_read(uploaded, user):
+    parent = uploaded(GOOD)
+    version = versions.filter_dataset(parent, by=user, keep="others", search="Question 4?")
+    services.revalidate_dataset(parent)
+    read(version)
+    read(parent)
+    type(version).objects.filter(pk=version.pk).update(next_check_at=timezone.now())
+
+    read(version)
+
+    assert (version.status, version.total_examples) == ("valid", 11)
+
+
+def test_keeps_nothing_that_was_made_while_the_parent_was_read_again(uploaded, user, monkeypatch):
+    parent = uploaded(GOOD)
+    version = versions.filter_dataset(parent, by=user, keep="others", search="Question 4?")
+    make = deriving.KINDS["filter"]
+
+    def interrupted(*arguments):
+        make(*arguments)
+        read(services.revalidate_dataset(parent))
+
+    monkeypatch.setitem(deriving.KINDS, "filter", interrupted)
+    read(version)
+
+    assert version.is_processing
+    assert (version.file.name, version.changes.count()) == ("", 0)
+
+
+def test_does_not_wait_for_a_parent_that_nobody_reads_any_more(uploaded, user):
+    parent = uploaded(GOOD)
+    version = versions.filter_dataset(parent, by=user, keep="others", search="Question 4?")
+    services.delete_dataset(services.revalidate_dataset(parent))
+
+    read(version)
+
+    assert (version.status, version.total_examples) == ("valid", 11)
+
+
+def test_misses_no_example_that_the_database_writes_otherwise(uploaded, user):
+    rows = [graded(number, score=1e23) for number in range(12)]
+    parent = uploaded(json.dumps(rows).encode(), name="one-line.json")
+    editing.delete_example(parent, by=user, position=10)
+
+    version = read(editing.save_edits(parent, by=user))
+
+    assert content_of(version) == lines(*rows[:10], rows[11])
+
+
+def test_tells_rows_of_one_line_from_those_that_were_rejected(uploaded, user):
+    bad, good = {"messages": []}, [row(number) for number in range(12)]
+    parent = uploaded(json.dumps([bad, *good[:6], bad, *good[6:]]).encode(), name="one-line.json")
+
+    sample = read(versions.sample_dataset(parent, by=user, name="All", count=12, seed=1))
+
+    assert content_of(sample) == lines(*good)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize("position", [3, 11])
+def test_makes_nothing_when_an_example_belongs_to_no_line(uploaded, user, name, position):
+    rows = [row(number) for number in range(12)]
+    parent = uploaded(lines(*rows) if name == "a.jsonl" else json.dumps(rows, indent=1).encode(), name=name)
+    version = versions.filter_dataset(parent, by=user, keep="others", search="Question 4?")
+    parent.examples.filter(position=position).update(line=2)
+
+    with pytest.raises(LinesLost), tempfile.TemporaryFile() as copy:
+        reading.write_derived(version, copy)
