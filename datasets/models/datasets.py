@@ -1,6 +1,7 @@
 """A dataset: the file, its verdict and its totals."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self, cast
 
@@ -164,6 +165,9 @@ class Dataset(OrganizationOwned):
     attempts = models.IntegerField(default=0)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
+    # Found on the way to the storage, for `share_file`, which may not ask it in a transaction.
+    harmed_files: Sequence[str] = ()
+
     objects = DatasetManager()
     with_deleted = DatasetQuerySet.as_manager()
 
@@ -272,7 +276,7 @@ class Dataset(OrganizationOwned):
     def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
         """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already.
 
-        What the organization has stored already is not stored again.
+        What the organization has stored already, and is still the same, is not stored again.
         """
         digest = hashlib.sha256()
         for chunk in content.chunks():
@@ -281,6 +285,7 @@ class Dataset(OrganizationOwned):
         self.sha256 = digest.hexdigest()
         self.file_size_bytes = size
         self.file_name = self.file_name or content.name or ""
+        self.harmed_files = [name for name in self._files_of_same_bytes() if not self._holds_them_still(name)]
         if not self.share_file():
             self.file.save(self.file_name, content, save=False)
         Dataset.with_deleted.filter(pk=self.pk).update(
@@ -288,11 +293,25 @@ class Dataset(OrganizationOwned):
         )
 
     def share_file(self) -> bool:
-        """Take the file of a row with the same bytes. False: there is none. No file of a row goes away."""
-        same = Dataset.with_deleted.filter(organization=self.organization_id, sha256=self.sha256)
-        stored = same.exclude(file="").values_list("file", flat=True).first()
+        """Take the file of a row with the same bytes, unless `store_file` found it harmed. False: there is none.
+
+        No file of a row goes away.
+        """
+        stored = self._files_of_same_bytes().exclude(file__in=self.harmed_files).first()
         self.file.name = stored or self.file.name
         return stored is not None
+
+    def _files_of_same_bytes(self) -> "models.QuerySet[Dataset, str]":
+        same = Dataset.with_deleted.filter(organization=self.organization_id, sha256=self.sha256)
+        return same.exclude(file="").order_by("file").values_list("file", flat=True).distinct()
+
+    def _holds_them_still(self, name: str) -> bool:
+        """Whether the storage has the bytes of `sha256` under that name."""
+        try:
+            with self.file.storage.open(name) as stored:
+                return hashlib.file_digest(stored, "sha256").hexdigest() == self.sha256
+        except FileNotFoundError:
+            return False
 
     def record_counts(self, counts: dict[str, int]) -> None:
         """Add to `change` how many lines were kept, changed, removed, and so on."""
