@@ -1,5 +1,7 @@
 """The end of a reading: duplicates among all examples, the problems, what the data is like, the verdict."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from datasets import storing
+from datasets.harmless import harmless
 from datasets.models import Dataset
 from datasets.problems import KEPT_PER_CODE, Problem
 from datasets.quality import QualityReport
@@ -18,6 +21,7 @@ from datasets.validation import check_size
 MAX_ATTEMPTS = 5
 SHOWN_ERRORS = 100
 SHOWN_PROMPTS = 20
+SHOWN_PROMPT_CHARACTERS = 200
 
 
 class LeaseLost(Exception):
@@ -93,9 +97,16 @@ def _forget_surplus(dataset: Dataset) -> None:
 
 
 def _shown(quality: QualityReport) -> dict[str, Any]:
-    """The report as JSON; its duplicates are among the problems, and of the system prompts the first do."""
+    """The report as JSON; its duplicates are among the problems."""
     shown: dict[str, Any] = msgspec.to_builtins(quality, str_keys=True)
     del shown["duplicates"]
-    prompts = shown["summary"]["system_prompts"]
-    shown["summary"]["system_prompts"] = dict(list(prompts.items())[:SHOWN_PROMPTS])
+    shown["summary"]["system_prompts"] = _shown_prompts(quality.summary.system_prompts)
     return shown
+
+
+def _shown_prompts(prompts: Mapping[str, int]) -> dict[str, int]:
+    """The most frequent ones, to be looked at: those that then look alike are one."""
+    counts: Counter[str] = Counter()
+    for prompt, count in prompts.items():
+        counts[harmless(prompt)[:SHOWN_PROMPT_CHARACTERS]] += count
+    return dict(counts.most_common(SHOWN_PROMPTS))

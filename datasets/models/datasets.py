@@ -293,9 +293,9 @@ class Dataset(OrganizationOwned):
         )
 
     def share_file(self) -> bool:
-        """Take the file of a row with the same bytes, unless `store_file` found it harmed. False: there is none.
+        """Take the file of a row with the same bytes, if `store_file` has not found it harmed.
 
-        No file of a row goes away.
+        False: there is none. No file of a row goes away.
         """
         stored = self._files_of_same_bytes().exclude(file__in=self.harmed_files).first()
         self.file.name = stored or self.file.name
