@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from datasets.formats import Format
 from datasets.layouts import LAYOUTS, METHODS, Part, Plan, known_layout
+from datasets.problem_codes import FILE
 from datasets.validation.repairs import REPAIRABLE
 from finetuning.ids import uuid7
 from finetuning.models import Organization, OrganizationOwned, Workspace
@@ -256,6 +257,11 @@ class Dataset(OrganizationOwned):
         if (self.change or {}).get("kind") == "repairs":
             return 0
         return sum(count for code, count in self.problem_counts.items() if code in REPAIRABLE)
+
+    @property
+    def line_problem_counts(self) -> dict[str, int]:
+        """How often each problem of single lines occurs, by code in their order."""
+        return {code: count for code, count in sorted(self.problem_counts.items()) if code not in FILE}
 
     @property
     def private_findings(self) -> int:

@@ -39,11 +39,20 @@ Shares = npt.NDArray[np.float64]
 
 
 class Alike(msgspec.Struct, frozen=True, kw_only=True):
-    """The example on `line` says what the one on `other_line` says; `similarity` is 1 for the very same."""
+    """The example on `line` says what the one on `other_line` says; `similarity` is 1 for the very same.
 
+    `position` counts the examples from 0, for several may stand on one line.
+    """
+
+    position: int
     line: int
     other_line: int
     similarity: float
+
+    @property
+    def code(self) -> str:
+        """That of the problem which says so."""
+        return "duplicate" if self.similarity == 1 else "near_duplicate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +169,7 @@ def _first_with(keys: Array64, wanted: Array64) -> Indexes:
 def _listed(known: Prints, asked: Prints, others: Indexes, similarity: Shares) -> list[Alike]:
     return [
         Alike(
+            position=int(row),
             line=int(asked.lines[row]),
             other_line=int(known.lines[others[row]]),
             similarity=round(float(similarity[row]), 2),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from datasets import deriving, editing, reading, services, versions
 from datasets.tally import LinesLost
-from tests.datasets.conftest import GOOD, content_of, lines, read, row
+from tests.datasets.conftest import GOOD, content_of, lines, page_of, read, row
 
 pytestmark = pytest.mark.django_db
 
@@ -98,3 +98,54 @@ def test_makes_nothing_when_an_example_belongs_to_no_line(uploaded, user, name, 
 
     with pytest.raises(LinesLost), tempfile.TemporaryFile() as copy:
         reading.write_derived(version, copy)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "kept"),
+    [
+        ({"keep": "others", "problem": "duplicate"}, [*range(12), "spaced"]),
+        ({"keep": "matching", "problem": "duplicate"}, [2]),
+        ({"keep": "others", "problem": "white_space"}, [*range(12), 2]),
+        ({"keep": "others", "problem": "messages"}, [*range(12), 2, "spaced"]),
+    ],
+)
+def test_filters_elements_of_one_line_by_their_own_problems(uploaded, user, criteria, kept):
+    rows = {number: row(number) for number in range(12)}
+    rows["spaced"] = {"messages": [row(50)["messages"][0], {"role": "assistant", "content": " x"}]}
+    elements = [{"messages": []}, *map(row, range(12)), row(2), rows["spaced"]]
+    parent = uploaded(json.dumps(elements).encode(), name="one-line.json")
+
+    version = read(versions.filter_dataset(parent, by=user, **criteria))
+
+    others = [] if criteria["keep"] == "matching" or criteria["problem"] == "messages" else elements[:1]
+    assert content_of(version) == lines(*others, *(rows[name] for name in kept))
+
+
+def test_takes_out_blank_lines(uploaded, user):
+    parent = uploaded(GOOD[:500] + GOOD[500:].replace(b"\n", b"\n\n", 2))
+
+    version = read(versions.filter_dataset(parent, by=user, keep="others", problem="blank_line"))
+
+    assert content_of(version) == GOOD
+    assert version.change["counts"] == {"kept": 12, "removed": 2}
+
+
+@pytest.mark.parametrize("problem", ["min_examples", "bom", "role", "no such problem", "mixed_methods"])
+def test_refuses_to_filter_by_what_no_line_has(uploaded, user, problem):
+    parent = uploaded(b"\xef\xbb\xbf" + lines(row(1)) + b"\xff\n")
+    assert {"bom", "min_examples", "encoding"} == parent.problem_counts.keys()
+
+    with pytest.raises(versions.NotDerivable) as refusal:
+        versions.filter_dataset(parent, by=user, keep="others", problem=problem)
+
+    assert refusal.value.pointer == "/problem"
+    assert not parent.children.exists()
+
+
+def test_offers_to_filter_by_what_lines_have(member, uploaded):
+    parent = uploaded(b"\xef\xbb\xbf" + lines(row(1)) + b"\xff\n")
+
+    page = member.get(page_of(parent, "derive")).content.decode()
+
+    assert "encoding (1)" in page
+    assert "min_examples" not in page

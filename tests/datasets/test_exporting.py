@@ -200,7 +200,11 @@ def test_a_server_gets_a_download_piece_by_piece():
 def test_fields_that_are_null_are_fields_that_are_not_there(uploaded, file_format):
     answer = {"role": "assistant", "content": "Yes.", "tool_calls": None, "refusal": None, "name": None}
     rows = [
-        {"messages": [row(n)["messages"][0] | {"tool_call_id": None}, answer], "tools": None, "functions": None}
+        {
+            "messages": [row(n)["messages"][0] | {"tool_call_id": None}, answer],
+            "tools": None,
+            "functions": None,
+        }
         for n in range(12)
     ]
     dataset = uploaded(lines(*rows))
