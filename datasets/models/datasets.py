@@ -338,12 +338,10 @@ class Dataset(OrganizationOwned):
         mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
         return bool(mine.update(read_bytes=read_bytes))
 
-    def wait_for_ranges(self, *, ranges: int, method: str) -> bool:
+    def wait_for_ranges(self, *, ranges: int) -> bool:
         """Leave the reading to so many ranges, the last of which makes it due. False: the lease was lost."""
         mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
-        return bool(
-            mine.update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges, method=method)
-        )
+        return bool(mine.update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges))
 
     def go_on_waiting(self) -> None:
         """Give the claim back: ranges are still to be read."""
