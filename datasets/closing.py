@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -29,13 +30,18 @@ class LeaseLost(Exception):
 
 
 def give_up(dataset: Dataset) -> None:
-    """Say that the file cannot be read, after so many attempts. Raises LeaseLost."""
+    """Say that the file cannot be read, after so many attempts. Raises LeaseLost.
+
+    The examples stay, for they alone know their conversations; what was never whole is not called read.
+    """
     tally = Tally(plan=dataset.plan)
     message = f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept."
     tally.report.add(Problem(code="not_read", message=message))
     with transaction.atomic():
         dataset.problems.all().delete()
-        _store_verdict(dataset, tally, tally.quality.report())
+        keep_problems(dataset, tally)
+        dataset.ranges.all().delete()
+        _record_verdict(dataset, tally, tally.quality.report(), validated_at=dataset.validated_at)
 
 
 def close_dataset(dataset: Dataset, tally: Tally) -> None:
@@ -63,16 +69,19 @@ def _store_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> No
     dataset.examples.filter(position__gte=tally.examples).delete()
     keep_problems(dataset, tally)
     dataset.ranges.all().delete()
-    _record_verdict(dataset, tally, quality)
+    _record_verdict(dataset, tally, quality, validated_at=timezone.now())
 
 
-def _record_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> None:
+def _record_verdict(
+    dataset: Dataset, tally: Tally, quality: QualityReport, *, validated_at: datetime | None
+) -> None:
     if max(tally.report.counts.values(), default=0) > KEPT_PER_CODE:
         _forget_surplus(dataset)
     errors = dataset.problems.filter(severity="error").order_by(F("line").asc(nulls_last=True), "id")
     recorded = dataset.mark_checked(
         status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
         now=timezone.now(),
+        validated_at=validated_at,
         method=tally.method or "supervised",
         total_examples=tally.examples,
         total_tokens=tally.tokens,

@@ -61,14 +61,9 @@ def _read(dataset: Dataset) -> None:
 
 
 def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
-    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line.
-
-    What was never read to its end is written anew: only examples know their conversations.
-    """
-    if dataset.change and (dataset.validated_at is None or not dataset.file):
-        return write_derived(dataset, copy)
-    if dataset.source == Dataset.Source.CONVERSATIONS and dataset.validated_at is None:
-        return _write_import(dataset, copy)
+    """Copy the file out of the storage, or make it. Returns the conversation of each line."""
+    if dataset.is_unwritten:
+        return write_derived(dataset, copy) if dataset.change else _write_import(dataset, copy)
     with dataset.file.open("rb") as stored:
         shutil.copyfileobj(stored, copy)
     known = dataset.examples.exclude(conversation=None).values_list("line", "conversation_id")
@@ -109,7 +104,10 @@ def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int
     """Replace what is stored by what the file holds, some megabytes at a time."""
     tally, position = Tally(plan=dataset.plan), 0
     rows = judged(_readings_of(dataset, copy), tally)
-    dataset.problems.all().delete()
+    with transaction.atomic():
+        dataset.problems.all().delete()
+        if not dataset.keep_claim(read_bytes=0):
+            raise LeaseLost(dataset.pk)
     while chunk := _chunk(rows):
         with transaction.atomic():
             commit_soon()

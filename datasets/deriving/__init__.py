@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.files import File
 from django.db import transaction
 
+from datasets.closing import LeaseLost
 from datasets.deriving.kinds import KINDS
 from datasets.deriving.lines import Line, Unreadable, lines_of, local_file
 from datasets.deriving.output import Output, numbered
@@ -28,7 +29,8 @@ class SourceBeingRead(Exception):
 def write_derived(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
     """Write the file into `copy` and into the storage, and how it differs from its parent into the database.
 
-    Returns the conversation of each line that came from one. Raises SourceBeingRead, FileChanged, LinesLost.
+    Returns the conversation of each line that came from one. Raises SourceBeingRead, FileChanged, LinesLost,
+    LeaseLost.
     """
     output, unreadable = Output(copy), Unreadable()
     with _sources_at_rest(dataset) as sources, ExitStack() as stack:
@@ -76,6 +78,8 @@ def sources_of(dataset: Dataset) -> list[Dataset]:
 
 def _store(dataset: Dataset, copy: IO[bytes], output: Output) -> None:
     with transaction.atomic():
+        if not dataset.keep_claim(read_bytes=0):
+            raise LeaseLost(dataset.pk)
         dataset.changes.all().delete()
         changes = numbered(output.changes, dataset.pk)
         DatasetChange.objects.bulk_create(changes, batch_size=CHANGES_AT_ONCE)

@@ -252,6 +252,15 @@ class Dataset(OrganizationOwned):
         return self.is_processing and (self.next_check_at is not None or self.ranges_left > 0)
 
     @property
+    def is_unwritten(self) -> bool:
+        """Whether a worker makes the file before it reads it: of versions and imports, until they were read.
+
+        Only examples know their conversations, so a file alone is not enough.
+        """
+        is_made = bool(self.change) or self.source == self.Source.CONVERSATIONS
+        return is_made and (self.validated_at is None or not self.file)
+
+    @property
     def repairable_problems(self) -> int:
         """How many problems are of a kind that has a mechanical repair; none once all of them were tried."""
         if (self.change or {}).get("kind") == "repairs":
@@ -280,7 +289,7 @@ class Dataset(OrganizationOwned):
         return self.total_tokens - self.examples.tokens_over(max_example_tokens)
 
     def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
-        """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already.
+        """Put the bytes into the storage, with their size and SHA-256 on the row if it is there and claimed.
 
         What the organization has stored already, and is still the same, is not stored again.
         """
@@ -294,7 +303,7 @@ class Dataset(OrganizationOwned):
         self.harmed_files = [name for name in self._files_of_same_bytes() if not self._holds_them_still(name)]
         if not self.share_file():
             self.file.save(self.file_name, content, save=False)
-        Dataset.with_deleted.filter(pk=self.pk).update(
+        self._claimed().update(
             file=self.file.name, file_name=self.file_name, file_size_bytes=size, sha256=self.sha256
         )
 
@@ -335,23 +344,23 @@ class Dataset(OrganizationOwned):
 
     def keep_claim(self, *, read_bytes: int) -> bool:
         """Show how far the reader has come. False: the lease went to another reader."""
-        mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
-        return bool(mine.update(read_bytes=read_bytes))
+        return bool(self._claimed().update(read_bytes=read_bytes))
 
     def wait_for_ranges(self, *, ranges: int) -> bool:
         """Leave the reading to so many ranges, the last of which makes it due. False: the lease was lost."""
-        mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
-        return bool(mine.update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges))
+        return bool(self._claimed().update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges))
 
     def go_on_waiting(self) -> None:
         """Give the claim back: ranges are still to be read."""
-        Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(next_check_at=None)
+        self._claimed().update(next_check_at=None)
 
     def postpone(self, *, now: datetime) -> None:
         """Give the claim back, to be taken again; this attempt does not count."""
-        Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
-            next_check_at=now, attempts=F("attempts") - 1
-        )
+        self._claimed().update(next_check_at=now, attempts=F("attempts") - 1)
+
+    def _claimed(self) -> DatasetQuerySet:
+        """The row, unless another reader has taken it since."""
+        return Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
 
     def ask_for_check(self, *, now: datetime) -> None:
         """Make the file due to be read (again)."""
@@ -362,15 +371,10 @@ class Dataset(OrganizationOwned):
 
     def mark_checked(self, *, status: "Dataset.Status", now: datetime, **columns: Any) -> bool:
         """Record a finished check. False: the lease went to another reader, so this result is void."""
+        columns = {"validated_at": now, **columns}
         with transaction.atomic():
-            recorded = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
-                status=status,
-                next_check_at=None,
-                read_bytes=0,
-                ranges_left=0,
-                validated_at=now,
-                updated_at=now,
-                **columns,
+            recorded = self._claimed().update(
+                status=status, next_check_at=None, read_bytes=0, ranges_left=0, updated_at=now, **columns
             )
             if recorded:
                 self.refresh_from_db()
