@@ -82,6 +82,8 @@ def _record_verdict(
         status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
         now=timezone.now(),
         validated_at=validated_at,
+        layout=tally.plan.layout,
+        column_mapping=dict(tally.plan.columns),
         method=tally.method or "supervised",
         total_examples=tally.examples,
         total_tokens=tally.tokens,

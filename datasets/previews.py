@@ -120,8 +120,8 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
             )
 
     examples = [row for row in preview.rows if row.accepted]
-    found = tally.quality.repeated()
-    for alike, problem in zip(found, repeated(found, plan), strict=True):
+    repeating = tally.quality.repeated()
+    for alike, problem in zip(repeating, repeated(repeating, plan), strict=True):
         examples[alike.position].problems.append(_of(preview.dataset, problem))
 
 

@@ -17,7 +17,8 @@ from datasets import ranges
 from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
 from datasets.deriving import SourceBeingRead, write_derived
 from datasets.formats import Reading
-from datasets.layouts.reading import read_examples
+from datasets.layouts import Plan
+from datasets.layouts.reading import completed, read_examples
 from datasets.models import Conversation, Dataset
 from datasets.storing import commit_soon, replace_examples
 from datasets.tally import Accepted, Tally, judged
@@ -102,8 +103,8 @@ def _conversations_of(dataset: Dataset) -> Iterator[Conversation]:
 
 def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> Tally:
     """Replace what is stored by what the file holds, some megabytes at a time."""
-    tally, position = Tally(plan=dataset.plan), 0
-    rows = judged(_readings_of(dataset, copy), tally)
+    tally, position = Tally(plan=completed(dataset.plan, copy)), 0
+    rows = judged(_readings_of(copy, tally.plan), tally)
     with transaction.atomic():
         dataset.problems.all().delete()
         if not dataset.keep_claim(read_bytes=0):
@@ -125,8 +126,8 @@ def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int
     return tally
 
 
-def _readings_of(dataset: Dataset, copy: IO[bytes]) -> Iterator[Reading | PlainRow]:
-    return read_lines(copy) if dataset.plan.is_plain else read_examples(copy, dataset.plan)
+def _readings_of(copy: IO[bytes], plan: Plan) -> Iterator[Reading | PlainRow]:
+    return read_lines(copy) if plan.is_plain else read_examples(copy, plan)
 
 
 def _chunk(rows: Iterator[Accepted]) -> list[Accepted]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets import tasks
-from datasets.layouts import METHODS
+from datasets.layouts import LAYOUT_OF_METHOD
 from datasets.models import Dataset
 from finetuning.errors import Conflict, Invalid, TooMany
 from finetuning.limits import Allowance, hourly_allowance
@@ -21,7 +21,6 @@ from finetuning.strict_json import shown
 
 MAX_SEED = 2**31 - 1
 MAX_SOURCES = 20
-LAYOUT_OF_METHOD = {method: layout for layout, method in METHODS.items()}
 KEPT_COLUMNS = ("organization", "workspace", "description", "source", "source_filters")
 
 
@@ -157,7 +156,7 @@ def _derived(parent: Dataset, *, by: User, name: str, change: dict[str, Any]) ->
         # Of the parent's name the format may be another one.
         file_name=f"{PurePosixPath(parent.file_name).stem or 'examples'}.jsonl",
         format=Dataset.Format.JSONL,
-        layout=LAYOUT_OF_METHOD[parent.method],
+        layout=LAYOUT_OF_METHOD.get(parent.plan.method, ""),
         parent=parent,
         change=change,
     )

@@ -221,7 +221,7 @@ class Dataset(OrganizationOwned):
     @property
     def has_vendor_rows(self) -> bool:
         """Whether the file is one, and each of its rows as it is trained."""
-        return not self.parts and self.layout in ("", *METHODS)
+        return not self.parts and self.layout in METHODS
 
     @property
     def files(self) -> list[dict[str, Any]]:

@@ -149,3 +149,54 @@ def test_offers_to_filter_by_what_lines_have(member, uploaded):
 
     assert "encoding (1)" in page
     assert "min_examples" not in page
+
+
+BAD_PAIR = {"input": {"messages": [{"role": "user", "content": "Q"}]}, "preferred_output": []}
+FLAT = {"question": "Where?", "answer": " Here."}
+
+
+def without_layout(dataset):
+    """As datasets are that were read before layouts were known."""
+    type(dataset).objects.filter(pk=dataset.pk).update(layout="", column_mapping={})
+    dataset.refresh_from_db()
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("one", "layout", "columns"),
+    [
+        (row(1), "chat", {}),
+        (BAD_PAIR, "preference", {}),
+        (graded(1, score=1), "reinforcement", {}),
+        ({"instruction": "Where?", "output": " Here."}, "alpaca", {}),
+        (FLAT, "columns", {"question": "user", "answer": "assistant"}),
+    ],
+)
+def test_the_verdict_says_which_layout_was_found(uploaded, one, layout, columns):
+    dataset = without_layout(uploaded(lines(one)))
+
+    read(services.revalidate_dataset(dataset))
+
+    assert (dataset.layout, dataset.column_mapping) == (layout, columns)
+
+
+@pytest.mark.parametrize("read_again", [False, True])
+@pytest.mark.parametrize(
+    ("one", "layout"),
+    [
+        (BAD_PAIR, "preference"),
+        (graded(1, score=1) | {"tools": "none"}, "reinforcement"),
+        (FLAT, "chat"),
+        ({"instruction": "Where?", "output": " Here."}, "chat"),
+    ],
+)
+def test_a_version_is_in_the_layout_of_its_rows(uploaded, user, one, layout, read_again):
+    parent = without_layout(uploaded(lines(one)))
+    if read_again:
+        read(services.revalidate_dataset(parent))
+
+    version = read(versions.filter_dataset(parent, by=user, keep="others", search="no such text"))
+
+    assert version.layout == layout
+    assert version.problem_counts == parent.problem_counts
+    assert content_of(version) != b""
