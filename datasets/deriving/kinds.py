@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
-from datasets.deriving.groups import held_back
 from datasets.deriving.lines import Line
 from datasets.deriving.output import Output
 from datasets.formats import BlankRow, Row, UnreadableRow
@@ -18,6 +17,7 @@ from datasets.layouts import Plan
 from datasets.models import Dataset, DatasetEdit
 from datasets.quality.private_data import Placeholders, redact, redact_text
 from datasets.tally import Tally, judge
+from datasets.training_files import validation_positions
 from datasets.validation.repairs import repair_row
 from finetuning.strict_json import loads
 
@@ -143,18 +143,16 @@ def sample(dataset: Dataset, lines: Lines, output: Output) -> None:
     change, parent = dataset.change or {}, dataset.parent
     assert parent is not None
     ranked = sorted(range(parent.total_examples), key=lambda position: _rank(change["seed"], position))
-    _take(lines, output, set(ranked[: change["count"]]))
+    _take(lines, output, frozenset(ranked[: change["count"]]))
 
 
 def split(dataset: Dataset, lines: Lines, output: Output) -> None:
     """One of both parts. What belongs together is in the same one."""
     change, parent = dataset.change or {}, dataset.parent
     assert parent is not None
-    held = held_back(parent, ratio=change["ratio"], seed=change["seed"])
-    if change["part"] == "validation":
-        _take(lines, output, held)
-    else:
-        _take(lines, output, set(range(parent.total_examples)) - held)
+    held = validation_positions(parent, split=change["ratio"], seed=change["seed"])
+    rest = frozenset(range(parent.total_examples)) - held
+    _take(lines, output, held if change["part"] == "validation" else rest)
 
 
 def merge(dataset: Dataset, lines: Lines, output: Output) -> None:
@@ -166,7 +164,7 @@ def merge(dataset: Dataset, lines: Lines, output: Output) -> None:
             output.keep(line)
 
 
-def _take(lines: Lines, output: Output, positions: set[int]) -> None:
+def _take(lines: Lines, output: Output, positions: frozenset[int]) -> None:
     for line in lines():
         if line.position in positions:
             output.keep(line)
