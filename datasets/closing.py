@@ -1,5 +1,8 @@
 """The end of a reading: duplicates among all examples, the problems, what the data is like, the verdict."""
 
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +12,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from datasets import storing
+from datasets.harmless import harmless
 from datasets.models import Dataset
 from datasets.problems import KEPT_PER_CODE, Problem
 from datasets.quality import QualityReport
@@ -18,6 +22,7 @@ from datasets.validation import check_size
 MAX_ATTEMPTS = 5
 SHOWN_ERRORS = 100
 SHOWN_PROMPTS = 20
+SHOWN_PROMPT_CHARACTERS = 200
 
 
 class LeaseLost(Exception):
@@ -25,13 +30,18 @@ class LeaseLost(Exception):
 
 
 def give_up(dataset: Dataset) -> None:
-    """Say that the file cannot be read, after so many attempts. Raises LeaseLost."""
+    """Say that the file cannot be read, after so many attempts. Raises LeaseLost.
+
+    The examples stay, for they alone know their conversations; what was never whole is not called read.
+    """
     tally = Tally(plan=dataset.plan)
     message = f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept."
     tally.report.add(Problem(code="not_read", message=message))
     with transaction.atomic():
         dataset.problems.all().delete()
-        _store_verdict(dataset, tally, tally.quality.report())
+        keep_problems(dataset, tally)
+        dataset.ranges.all().delete()
+        _record_verdict(dataset, tally, tally.quality.report(), validated_at=dataset.validated_at)
 
 
 def close_dataset(dataset: Dataset, tally: Tally) -> None:
@@ -59,16 +69,21 @@ def _store_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> No
     dataset.examples.filter(position__gte=tally.examples).delete()
     keep_problems(dataset, tally)
     dataset.ranges.all().delete()
-    _record_verdict(dataset, tally, quality)
+    _record_verdict(dataset, tally, quality, validated_at=timezone.now())
 
 
-def _record_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> None:
+def _record_verdict(
+    dataset: Dataset, tally: Tally, quality: QualityReport, *, validated_at: datetime | None
+) -> None:
     if max(tally.report.counts.values(), default=0) > KEPT_PER_CODE:
         _forget_surplus(dataset)
     errors = dataset.problems.filter(severity="error").order_by(F("line").asc(nulls_last=True), "id")
     recorded = dataset.mark_checked(
         status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
         now=timezone.now(),
+        validated_at=validated_at,
+        layout=tally.plan.layout,
+        column_mapping=dict(tally.plan.columns),
         method=tally.method or "supervised",
         total_examples=tally.examples,
         total_tokens=tally.tokens,
@@ -93,9 +108,16 @@ def _forget_surplus(dataset: Dataset) -> None:
 
 
 def _shown(quality: QualityReport) -> dict[str, Any]:
-    """The report as JSON; its duplicates are among the problems, and of the system prompts the first do."""
+    """The report as JSON; its duplicates are among the problems."""
     shown: dict[str, Any] = msgspec.to_builtins(quality, str_keys=True)
     del shown["duplicates"]
-    prompts = shown["summary"]["system_prompts"]
-    shown["summary"]["system_prompts"] = dict(list(prompts.items())[:SHOWN_PROMPTS])
+    shown["summary"]["system_prompts"] = _shown_prompts(quality.summary.system_prompts)
     return shown
+
+
+def _shown_prompts(prompts: Mapping[str, int]) -> dict[str, int]:
+    """The most frequent ones, to be looked at: those that then look alike are one."""
+    counts: Counter[str] = Counter()
+    for prompt, count in prompts.items():
+        counts[harmless(prompt)[:SHOWN_PROMPT_CHARACTERS]] += count
+    return dict(counts.most_common(SHOWN_PROMPTS))

@@ -1,5 +1,6 @@
 """Pages of a draft: editing single examples, and saving or discarding the edits together."""
 
+import json
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,10 +11,11 @@ from django.utils.text import Truncator
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets import editing
-from datasets.deriving.differences import harmless
-from datasets.models import Dataset
+from datasets.harmless import harmless_json
+from datasets.models import Dataset, DatasetEdit
 from datasets.version_forms import ExampleForm
 from finetuning.errors import Refused
+from finetuning.models import Role
 from finetuning.pages import page_of
 from finetuning.tenancy import OrganizationRequest, members_only
 
@@ -36,6 +38,8 @@ def edit_example(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse
         shown = NEW_EXAMPLE if position is None else editing.shown_row(dataset, position)
     except editing.NoSuchExample as error:
         raise Http404 from error
+    if request.membership.role == Role.VIEWER:
+        shown = harmless_json(json.loads(shown), indent=2)
     form = ExampleForm(request.POST if request.method == "POST" else None, initial={"example": shown})
     if request.method == "POST":
         try:
@@ -78,9 +82,12 @@ def show_draft(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
     dataset = _dataset(request, dataset_id)
     drafts = dataset.edits.drafts().select_related("created_by")
     page = page_of(drafts, request.GET.get("page"), per_page=EDITS_PER_PAGE, count=drafts.count())
-    edits = [(edit, Truncator(harmless(edit.row)).chars(SHOWN_CHARACTERS)) for edit in page]
-    context = {"dataset": dataset, "page_obj": page, "edits": edits}
+    context = {"dataset": dataset, "page_obj": page, "edits": [(edit, _shown(edit)) for edit in page]}
     return render(request, "datasets/draft.html", context)
+
+
+def _shown(edit: DatasetEdit) -> str:
+    return Truncator(harmless_json(json.loads(edit.row))).chars(SHOWN_CHARACTERS) if edit.row else ""
 
 
 @require_POST

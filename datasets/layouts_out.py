@@ -30,7 +30,7 @@ def prompt_and_completion(row: Row) -> Row:
 def messages_and_tools(row: Row) -> Row:
     """`{messages, tools}`, both as JSON; without tools an empty list, since an empty cell is no JSON."""
     _refuse_fields(row, {"messages", "tools"})
-    return {key: json.dumps(row.get(key, []), ensure_ascii=False) for key in ("messages", "tools")}
+    return {key: json.dumps(row.get(key) or [], ensure_ascii=False) for key in ("messages", "tools")}
 
 
 def alpaca(row: Row) -> Row:
@@ -47,7 +47,7 @@ def sharegpt(row: Row) -> Row:
     system, messages = _without_system(row["messages"])
     waiting: list[str] = []
     turns = [turn for message in messages for turn in _sharegpt_turns(message, waiting)]
-    declared = [tool["function"] for tool in row.get("tools", ())]
+    declared = [tool["function"] for tool in row.get("tools") or ()]
     tools = {"tools": json.dumps(declared, ensure_ascii=False)} if declared else {}
     return {"conversations": turns, **system, **tools}
 
@@ -59,7 +59,7 @@ def _sharegpt_turns(message: Message, waiting: list[str]) -> Iterator[Row]:
             raise NotRepresentable("tools answer in another order than they are called.")
         _refuse_fields(message, {"role", "content", "tool_call_id"})
         yield {"from": "observation", "value": _text(message)}
-    elif "tool_calls" in message:
+    elif message.get("tool_calls"):
         _refuse_fields(message, {"role", "tool_calls", "content"})
         if message.get("content") is not None:
             raise NotRepresentable("a message both speaks and calls a tool.")
@@ -69,7 +69,7 @@ def _sharegpt_turns(message: Message, waiting: list[str]) -> Iterator[Row]:
         yield {"from": "function_call", "value": value}
     else:
         _refuse_fields(message, {"role", "content", "weight"})
-        weight = {"weight": message["weight"]} if "weight" in message else {}
+        weight = {} if message.get("weight") is None else {"weight": message["weight"]}
         yield {"from": _speaker(message["role"]), "value": _text(message), **weight}
 
 
@@ -117,6 +117,7 @@ def _text(message: Message) -> str:
 
 
 def _refuse_fields(value: Mapping[str, Any], known: set[str]) -> None:
-    others = sorted(value.keys() - known)
+    """A field that is null is one that is not there. Raises NotRepresentable for any other."""
+    others = sorted(key for key in value.keys() - known if value[key] is not None)
     if others:
         raise NotRepresentable(f"there is no place for `{others[0]}`.")

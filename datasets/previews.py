@@ -119,9 +119,10 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
                 )
             )
 
-    by_line = {row.line: row for row in preview.rows}
-    for problem in repeated(tally.quality.repeated(), plan):
-        by_line[problem.line or 0].problems.append(_of(preview.dataset, problem))
+    examples = [row for row in preview.rows if row.accepted]
+    repeating = tally.quality.repeated()
+    for alike, problem in zip(repeating, repeated(repeating, plan), strict=True):
+        examples[alike.position].problems.append(_of(preview.dataset, problem))
 
 
 def _of(dataset: Dataset, problem: Problem) -> DatasetProblem:

@@ -17,24 +17,27 @@ class Kind:
     repair: str = ""
 
 
+# Carried by no row, also where a line is named.
 FILE: Mapping[str, Kind] = {
     "not_read": Kind("error", "Reading the file failed again and again; the operator has to look."),
     "hash_mismatch": Kind("error", "The stored file is not the one that was validated; it is not sent."),
-    "encoding": Kind("error", "The bytes are not UTF-8."),
     "bom": Kind("warning", "The file starts with a byte order mark, which is left out."),
     "not_jsonl": Kind("error", "The file is one JSON array but named JSON Lines."),
     "not_array": Kind("error", "The file is named JSON but holds no array."),
     "parquet": Kind("error", "The Parquet file is damaged, or written in a way that is not read."),
     "unpacked_size": Kind("error", "Parquet: the rows are together larger than 1 GB of text."),
+    "dialect": Kind("error", "CSV: the columns are not separated by commas."),
+    "header": Kind("error", "A table: a column is missing or occurs twice, or there are more than 400."),
+    "unused_column": Kind("warning", "A column or a field is not used; said once for each."),
     "too_many_rows": Kind("error", "There are more than 1,000,000 rows."),
     "no_examples": Kind("error", "No row can be trained on."),
     "min_examples": Kind("error", "There are fewer than 10 examples."),
-    "mixed_methods": Kind("error", "The row is for another training method than the dataset."),
 }
 
 READING: Mapping[str, Kind] = {
     "blank_line": Kind("warning", "The line is blank and is left out."),
     "line_too_long": Kind("error", "The row is longer than 4 MB; it is skipped without being read."),
+    "encoding": Kind("error", "The bytes are not UTF-8."),
     "invalid_json": Kind("error", "The row is not JSON."),
     "nul": Kind("error", "The row contains a NUL character."),
     "surrogate": Kind("error", "A text contains half a surrogate pair."),
@@ -42,16 +45,14 @@ READING: Mapping[str, Kind] = {
     "non_finite": Kind("error", "A number is not finite: NaN, Infinity, 1e400."),
     "number": Kind("error", "A number has more than 400 digits."),
     "depth": Kind("error", "Values are nested more than 32 deep."),
-    "dialect": Kind("error", "CSV: the columns are not separated by commas."),
-    "header": Kind("error", "A table: a column is missing or occurs twice, or there are more than 400."),
     "columns": Kind("error", "CSV: the row has more or fewer columns than the header."),
     "csv_quote": Kind("error", "CSV: the quotes do not fit together."),
     "field_size": Kind("error", "CSV: a field is longer than 131,072 characters."),
-    "unused_column": Kind("warning", "A column or a field is not used; said once for each."),
     "layout": Kind("error", "The row does not have the fields of the dataset's layout."),
 }
 
 ROW: Mapping[str, Kind] = {
+    "mixed_methods": Kind("error", "The row is for another training method than the dataset."),
     "not_object": Kind("error", "The row is not a JSON object."),
     "unknown_field": Kind(
         "error",

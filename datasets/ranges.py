@@ -15,13 +15,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
-from datasets.formats import MAX_ROWS, Readable, Row
+from datasets.formats import MAX_ROWS, BlankRow, Readable
 from datasets.models import Dataset, DatasetRange
 from datasets.problems import Problem
 from datasets.storing import commit_soon, replace_examples
 from datasets.tally import LinesLost, Tally, judged
-from datasets.validation import check_row, method_of
-from datasets.validation.plain import PlainRow, read_lines
+from datasets.validation.plain import read_lines
 
 SPLIT_ABOVE_BYTES = 32 * 1024 * 1024
 RANGE_BYTES = 8 * 1024 * 1024
@@ -45,8 +44,7 @@ def plan(dataset: Dataset) -> bool:
     if not _is_large(dataset):
         return False
     with dataset.file.open("rb") as file:
-        method = _first_method(file)
-        if method is None:
+        if not _is_lines(file):
             return False
         file.seek(0)
         cuts = list(cut_at_lines(file, RANGE_BYTES))
@@ -56,7 +54,7 @@ def plan(dataset: Dataset) -> bool:
             DatasetRange(dataset=dataset, number=number, next_check_at=timezone.now(), **vars(cut))
             for number, cut in enumerate(cuts)
         )
-        if not dataset.wait_for_ranges(ranges=len(cuts), method=method):
+        if not dataset.wait_for_ranges(ranges=len(cuts)):
             raise LeaseLost(dataset.pk)
     return True
 
@@ -68,16 +66,15 @@ def _is_large(dataset: Dataset) -> bool:
     return is_large and dataset.plan.is_plain and not knows_conversations
 
 
-def _first_method(file: Readable) -> str | None:
-    """What the first good row trains, empty if there is none; None if the reading stops before the end."""
+def _is_lines(file: Readable) -> bool:
+    """Whether the file is read to its end, as its first row shows: in no other encoding, and no array."""
     for reading in read_lines(file):
-        if isinstance(reading, PlainRow):
-            return reading.method
-        if isinstance(reading, Problem) and reading.is_error:
-            return None
-        if isinstance(reading, Row) and not any(p.is_error for p in check_row(reading.value, line=0)):
-            return method_of(reading.value)
-    return ""
+        if isinstance(reading, Problem):
+            if reading.is_error:
+                return False
+        elif not isinstance(reading, BlankRow):
+            break
+    return True
 
 
 def cut_at_lines(file: Readable, size: int) -> Iterator[Cut]:
@@ -106,7 +103,7 @@ def read_range(part: DatasetRange) -> None:
     if part.attempts > MAX_ATTEMPTS:
         give_up(dataset)
         return
-    tally = Tally(plan=dataset.plan, method=dataset.method)
+    tally = Tally(plan=dataset.plan)
     rows = judged(read_lines(_bytes_of(dataset, part), first_line=part.first_line), tally)
     with transaction.atomic():
         commit_soon()

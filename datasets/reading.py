@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from datasets import ranges
 from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
-from datasets.deriving import write_derived
+from datasets.deriving import SourceBeingRead, write_derived
 from datasets.formats import Reading
-from datasets.layouts.reading import read_examples
+from datasets.layouts import Plan
+from datasets.layouts.reading import completed, read_examples
 from datasets.models import Conversation, Dataset
 from datasets.storing import commit_soon, replace_examples
 from datasets.tally import Accepted, Tally, judged
@@ -50,20 +51,20 @@ def validate_dataset(dataset: Dataset) -> None:
 
 def _read(dataset: Dataset) -> None:
     with tempfile.TemporaryFile() as copy:
-        conversation_ids = _fetch(dataset, copy)
+        try:
+            conversation_ids = _fetch(dataset, copy)
+        except SourceBeingRead:
+            # The next sweep rings again.
+            dataset.postpone(now=timezone.now())
+            return
         copy.seek(0)
         close_dataset(dataset, _read_in_order(dataset, copy, conversation_ids))
 
 
 def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
-    """Copy the file out of the storage; an import writes it first. Returns the conversation of each line.
-
-    What was never read to its end is written anew: only examples know their conversations.
-    """
-    if dataset.change and (dataset.validated_at is None or not dataset.file):
-        return write_derived(dataset, copy)
-    if dataset.source == Dataset.Source.CONVERSATIONS and dataset.validated_at is None:
-        return _write_import(dataset, copy)
+    """Copy the file out of the storage, or make it. Returns the conversation of each line."""
+    if dataset.is_unwritten:
+        return write_derived(dataset, copy) if dataset.change else _write_import(dataset, copy)
     with dataset.file.open("rb") as stored:
         shutil.copyfileobj(stored, copy)
     known = dataset.examples.exclude(conversation=None).values_list("line", "conversation_id")
@@ -102,9 +103,12 @@ def _conversations_of(dataset: Dataset) -> Iterator[Conversation]:
 
 def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> Tally:
     """Replace what is stored by what the file holds, some megabytes at a time."""
-    tally, position = Tally(plan=dataset.plan), 0
-    rows = judged(_readings_of(dataset, copy), tally)
-    dataset.problems.all().delete()
+    tally, position = Tally(plan=completed(dataset.plan, copy)), 0
+    rows = judged(_readings_of(copy, tally.plan), tally)
+    with transaction.atomic():
+        dataset.problems.all().delete()
+        if not dataset.keep_claim(read_bytes=0):
+            raise LeaseLost(dataset.pk)
     while chunk := _chunk(rows):
         with transaction.atomic():
             commit_soon()
@@ -122,8 +126,8 @@ def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int
     return tally
 
 
-def _readings_of(dataset: Dataset, copy: IO[bytes]) -> Iterator[Reading | PlainRow]:
-    return read_lines(copy) if dataset.plan.is_plain else read_examples(copy, dataset.plan)
+def _readings_of(copy: IO[bytes], plan: Plan) -> Iterator[Reading | PlainRow]:
+    return read_lines(copy) if plan.is_plain else read_examples(copy, plan)
 
 
 def _chunk(rows: Iterator[Accepted]) -> list[Accepted]:

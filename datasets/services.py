@@ -199,8 +199,9 @@ def delete_dataset(dataset: Dataset) -> None:
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
-    """Read the stored file again: a small one now, a large one in a worker."""
-    if dataset.file_size_bytes > READ_AT_ONCE_BYTES:
+    """Read the stored file again: a small text now, anything else in a worker."""
+    is_small_text = dataset.format != Dataset.Format.PARQUET and dataset.file_size_bytes <= READ_AT_ONCE_BYTES
+    if dataset.is_unwritten or not is_small_text:
         return revalidate_dataset(dataset)
     dataset.ask_for_check(now=timezone.now())
     reading.validate_dataset(dataset)
@@ -208,7 +209,9 @@ def check_dataset(dataset: Dataset) -> Dataset:
 
 
 def revalidate_dataset(dataset: Dataset) -> Dataset:
-    """Have the stored file read again, in a worker."""
+    """Have the stored file read again, in a worker. Without effect while it is still being made."""
+    if dataset.is_unwritten and dataset.is_being_read:
+        return dataset
     with transaction.atomic():
         dataset.ask_for_check(now=timezone.now())
         queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))

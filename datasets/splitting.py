@@ -1,15 +1,17 @@
 """Which examples are held back for validation, so that none of them is known from training.
 
-Examples that say the same or nearly the same, and those of one conversation, stay on one side. Two examples
-that `datasets.quality.duplicates` would call alike share a band of their signatures; of those that do, the
-similar ones are put into one group. Where very many share a band, all of them are: that is too careful, never
-too careless.
+Examples that say the same or nearly the same, those of one conversation, and those that begin with all of
+another one, stay on one side. Two examples that `datasets.quality.duplicates` would call alike share a band
+of their signatures; of those that do, the similar ones are put into one group. Where very many share a band,
+all of them are: that is too careful, never too careless.
 """
 
 import hashlib
+from array import array
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +19,64 @@ from datasets.quality.duplicates import BANDS, NEARLY_THE_SAME, SIGNATURE_BYTES,
 
 # Comparing all pairs of so many is quick; of more it is not worth the wait.
 COMPARED_PAIRWISE = 512
+_DIGEST_BYTES = 8
+
+
+class Openings:
+    """What examples begin with, by which those are found that were cut from one conversation."""
+
+    def __init__(self) -> None:
+        self._wholes = bytearray()
+        self._openings = bytearray()
+        self._owners = array("L")
+
+    def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """The messages of the next example."""
+        owner = len(self._wholes) // _DIGEST_BYTES
+        *openings, whole = _digests(messages)
+        self._openings += b"".join(openings)
+        self._owners.extend([owner] * len(openings))
+        self._wholes += whole
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Each example, by its index, that is all of what another one begins with, and that other one."""
+        wholes, openings = (
+            np.frombuffer(bytes(found), np.uint64) for found in (self._wholes, self._openings)
+        )
+        order = np.argsort(wholes, kind="stable")
+        places = np.searchsorted(wholes[order], openings).clip(max=max(0, len(wholes) - 1))
+        for number in np.flatnonzero(wholes[order[places]] == openings):
+            yield int(order[places[number]]), self._owners[number]
+
+
+def _digests(messages: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+    """A digest of the messages up to each answer, that of all of them last."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for number, message in enumerate(messages, start=1):
+        digest.update(repr(_said(message)).encode())
+        if message.get("role") == "assistant" or number == len(messages):
+            yield digest.digest()
+
+
+def _said(message: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The message without `weight`, in which a conversation that is cut into examples differs."""
+    return sorted((key, str(value)) for key, value in message.items() if key != "weight")
 
 
 def held_back(
-    prints: Prints, conversations: Sequence[Hashable | None], *, size: int, seed: int
+    prints: Prints,
+    conversations: Sequence[Hashable | None],
+    *,
+    size: int,
+    seed: int,
+    ties: Iterable[tuple[int, int]] = (),
 ) -> frozenset[int]:
     """Which examples, by their index, are held back: at most `size`, always the same ones for one seed.
 
-    `conversations` says of each example which conversation it is from; None: of none that is known.
+    `conversations` says of each example which conversation it is from; None: of none that is known. `ties`
+    are other pairs that belong together.
     """
-    groups = _groups(prints, conversations)
+    groups = _groups(len(prints.lines), chain(_pairs(prints, conversations), ties))
     chosen: set[int] = set()
     for group in sorted(groups, key=lambda group: _rank(group[0], seed)):
         if len(chosen) + len(group) <= size:
@@ -56,10 +106,9 @@ class _Union:
         self._parents[second] = first
 
 
-def _groups(prints: Prints, conversations: Sequence[Hashable | None]) -> list[list[int]]:
-    count = len(prints.lines)
+def _groups(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     union = _Union(count)
-    for one, other in _pairs(prints, conversations):
+    for one, other in pairs:
         union.join(one, other)
     members: dict[int, list[int]] = defaultdict(list)
     for index in range(count):

@@ -206,13 +206,12 @@ def repeated(found: Iterable[Alike], plan: Plan) -> Iterator[Problem]:
     """The warnings of examples that repeat an earlier one."""
     for alike in found:
         place = plan.place_in_words(alike.other_line)
-        is_same = alike.similarity == 1
         yield Problem(
-            code="duplicate" if is_same else "near_duplicate",
+            code=alike.code,
             severity="warning",
             line=alike.line,
             message=f"The same example stands on {place}."
-            if is_same
+            if alike.similarity == 1
             else f"The example is {alike.similarity:.0%} like the one on {place}.",
             fix="Keep one of them.",
         )

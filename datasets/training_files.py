@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.db.models import QuerySet
 
 from datasets.models import Dataset, TrainingExample
 from datasets.quality import duplicates
 from datasets.quality.texts import texts_of
-from datasets.splitting import held_back
+from datasets.splitting import Openings, held_back
 from datasets.validation import method_of
 
 
@@ -62,7 +64,8 @@ ROWS = {"supervised": row_of, "dpo": row_of, "reinforcement": prompt_of}
 def validation_positions(dataset: Dataset, *, split: float, seed: int) -> frozenset[int]:
     """Which examples are held back: at most the share `split`, always the same ones for the same seed.
 
-    Whole conversations, and examples that say (nearly) the same, stay on one side.
+    Whole conversations, also those that are cut into examples, and examples that say (nearly) the same, stay
+    on one side.
     """
     size = round(dataset.total_examples * split)
     if not size:
@@ -70,10 +73,17 @@ def validation_positions(dataset: Dataset, *, split: float, seed: int) -> frozen
     examples = dataset.examples.order_by("position")
     conversations = list(examples.values_list("conversation_id", flat=True))
     positions = np.array(list(examples.values_list("position", flat=True)), dtype=np.uint64)
-    words = ("\n".join(texts_of(row_of(example))).encode() for example in examples.iterator(chunk_size=500))
-    prints = duplicates.prints_of(words, lines=positions)
-    chosen = held_back(prints, conversations, size=size, seed=seed)
+    openings = Openings()
+    prints = duplicates.prints_of(_words(examples, openings), lines=positions)
+    chosen = held_back(prints, conversations, size=size, seed=seed, ties=openings.pairs())
     return frozenset(int(positions[index]) for index in chosen)
+
+
+def _words(examples: QuerySet[TrainingExample], openings: Openings) -> Iterator[bytes]:
+    """What each example says, and on the way what it begins with, for both need all of it."""
+    for example in examples.iterator(chunk_size=500):
+        openings.add(example.messages)
+        yield "\n".join(texts_of(row_of(example))).encode()
 
 
 def write_training_files(

@@ -1,22 +1,19 @@
 """An example as a conversation to look at."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datasets.harmless import harmless, harmless_json
 from datasets.models import Dataset, DatasetProblem, TrainingExample
 from datasets.previews import PreviewedRow
-from datasets.quality import private_data
 from datasets.tally import split_row
 from finetuning.strict_json import shown
 
 # A page shows twenty examples, and a single message may have megabytes.
 SHOWN_CHARACTERS = 4_000
 SHOWN_TURNS = 40
-
-_HIDING = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 Message = Mapping[str, Any]
 
@@ -78,7 +75,7 @@ def shown_row(row: PreviewedRow) -> ShownRow:
         accepted=row.accepted,
         token_count=row.token_count,
         turns=example.turns if example else [],
-        text="" if example or row.row is None else _harmless(shown(row.row, length=SHOWN_CHARACTERS)),
+        text="" if example or row.row is None else shown(harmless_json(row.row), length=SHOWN_CHARACTERS),
         problems=row.problems,
     )
 
@@ -92,7 +89,7 @@ def _example(row: dict[str, Any]) -> TrainingExample:
 
 def _turn(message: Message, *, note: str = "") -> Turn:
     role = message["role"]
-    text = _harmless("\n".join(_texts(message)))
+    text = harmless("\n".join(_texts(message)))
     notes = [note, "not trained on" if message.get("weight") == 0 else ""]
     speaker = ", ".join([_speaker(message), *filter(None, notes)])
     return Turn(
@@ -103,14 +100,9 @@ def _turn(message: Message, *, note: str = "") -> Turn:
     )
 
 
-def _harmless(text: str) -> str:
-    """The text with private data masked, and with characters that hide or reorder others made visible."""
-    return _HIDING.sub(lambda match: f"\\u{ord(match.group()):04x}", private_data.mask(text))
-
-
 def _speaker(message: Message) -> str:
     role = str(message["role"]).capitalize()
-    return f"{role} {message['name']}" if message.get("name") else role
+    return f"{role} {harmless(message['name'])}" if message.get("name") else role
 
 
 def _texts(message: Message) -> Iterator[str]:

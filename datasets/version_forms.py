@@ -46,7 +46,7 @@ class FilterForm(DerivingForm):
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data, dataset=dataset)
-        found = [(code, f"{code} ({count:,})") for code, count in sorted(dataset.problem_counts.items())]
+        found = [(code, f"{code} ({count:,})") for code, count in dataset.line_problem_counts.items()]
         self.fields["problem"].choices = [("", "Any or none"), *found]  # type: ignore[attr-defined]
 
 

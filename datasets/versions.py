@@ -11,16 +11,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets import tasks
-from datasets.layouts import METHODS
+from datasets.layouts import LAYOUT_OF_METHOD
 from datasets.models import Dataset
 from finetuning.errors import Conflict, Invalid, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User
 from finetuning.queueing import queue_on_commit
+from finetuning.strict_json import shown
 
 MAX_SEED = 2**31 - 1
 MAX_SOURCES = 20
-LAYOUT_OF_METHOD = {method: layout for layout, method in METHODS.items()}
 KEPT_COLUMNS = ("organization", "workspace", "description", "source", "source_filters")
 
 
@@ -69,8 +69,8 @@ def redact_dataset(dataset: Dataset, *, by: User) -> Dataset:
 def filter_dataset(dataset: Dataset, *, by: User, keep: str, **criteria: Any) -> Dataset:
     """The next version, of the lines that meet all criteria (`keep` is `matching`) or of all `others`.
 
-    `criteria` are `search` (a text), `problem` (a code), `min_tokens` and `max_tokens`. Raises NotDerivable,
-    DatasetNotReady, TooManyVersions.
+    `criteria` are `search` (a text), `problem` (a code), `min_tokens` and `max_tokens`. Raises NotDerivable
+    when there is none, or no line has the problem; DatasetNotReady, TooManyVersions.
     """
     names = {
         "search": "search",
@@ -81,6 +81,8 @@ def filter_dataset(dataset: Dataset, *, by: User, keep: str, **criteria: Any) ->
     given = {names[name]: value for name, value in criteria.items() if value not in (None, "")}
     if not given:
         raise NotDerivable("Say by what to filter: a text, a problem or a number of tokens.")
+    if "problem" in given and given["problem"] not in dataset.line_problem_counts:
+        raise NotDerivable(f"No line has the problem `{shown(given['problem'])}`.", pointer="/problem")
     return add_version(dataset, by=by, change={"kind": "filter", "keep": keep, **given})
 
 
@@ -154,7 +156,7 @@ def _derived(parent: Dataset, *, by: User, name: str, change: dict[str, Any]) ->
         # Of the parent's name the format may be another one.
         file_name=f"{PurePosixPath(parent.file_name).stem or 'examples'}.jsonl",
         format=Dataset.Format.JSONL,
-        layout=LAYOUT_OF_METHOD[parent.method],
+        layout=LAYOUT_OF_METHOD.get(parent.plan.method, ""),
         parent=parent,
         change=change,
     )

@@ -130,7 +130,9 @@ class DatasetViewSet(OrganizationViewSet):
     )
     @action(detail=True, methods=["post"])
     def validate(self, request: Request, pk: str) -> Response:
-        """202 with the dataset's `Location` for a large file: a worker reads it."""
+        """202 with the dataset's `Location` for what a worker reads: a large file, Parquet, and what is still
+        being made.
+        """
         dataset = services.check_dataset(self.get_object())
         answer = {
             "valid": None if dataset.is_processing else dataset.validated,

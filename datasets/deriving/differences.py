@@ -3,20 +3,17 @@
 Private data is masked: what was redacted from a dataset must not live on in its history.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from datasets.quality import private_data
+from datasets.harmless import harmless, harmless_json
 
 SHOWN_CHARACTERS = 300
 # How much of what is the same stands before the first difference.
 CONTEXT_CHARACTERS = 60
 SHOWN_PER_LINE = 10
-
-_HIDING = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +41,6 @@ def difference(before: str | None, after: str | None, *, pointer: str = "") -> D
     before, after = (None if text is None else harmless(text) for text in (before, after))
     start = max(0, _same_characters(before or "", after or "") - CONTEXT_CHARACTERS)
     return Difference(pointer=pointer, before=_cut(before, start), after=_cut(after, start))
-
-
-def harmless(text: str) -> str:
-    """The text with private data masked, and with characters that hide or reorder others made visible."""
-    return _HIDING.sub(lambda match: f"\\u{ord(match.group()):04x}", private_data.mask(text))
 
 
 def _of_objects(before: Mapping[str, Any], after: Mapping[str, Any], pointer: str) -> Iterator[Difference]:
@@ -95,7 +87,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else harmless_json(value)
 
 
 def _cut(text: str | None, start: int) -> str | None:

@@ -7,17 +7,17 @@ another dataset, which takes examples only.
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
-from datasets.deriving.groups import held_back
 from datasets.deriving.lines import Line
 from datasets.deriving.output import Output
 from datasets.formats import BlankRow, Row, UnreadableRow
 from datasets.layouts import Plan
 from datasets.models import Dataset, DatasetEdit
-from datasets.problems import Problem
 from datasets.quality.private_data import Placeholders, redact, redact_text
-from datasets.tally import Tally, judge, repeated
+from datasets.tally import Tally, judge
+from datasets.training_files import validation_positions
 from datasets.validation.repairs import repair_row
 from finetuning.strict_json import loads
 
@@ -94,33 +94,36 @@ def filter_lines(dataset: Dataset, lines: Lines, output: Output) -> None:
     parent = dataset.parent
     assert parent is not None
     tally = Tally(plan=parent.plan)
-    repeating = _repeating(lines, parent.plan, wanted.get("problem"))
+    problem = wanted.get("problem")
+    repeating, examples = _repeating(lines, parent.plan, problem), count()
     for line in lines():
         tokens, problems = judge(line.reading, tally)
-        problems += repeating.get(line.number, [])
-        if isinstance(line.reading, BlankRow) or _matches(line, problems, tokens, wanted) == keeps_matching:
+        has_problem = any(found.code == problem for found in problems)
+        if tokens and next(examples) in repeating:
+            has_problem = True
+        matches = _matches(line, tokens, wanted) and (has_problem or problem is None)
+        stays_anyway = isinstance(line.reading, BlankRow) and problem != "blank_line"
+        if matches == keeps_matching or stays_anyway:
             output.keep(line)
         else:
             output.remove(line)
 
 
-def _repeating(lines: Lines, plan: Plan, code: str | None) -> dict[int, list[Problem]]:
-    """The problems of rows that repeat others, by line, if it is those that are asked for."""
-    found: dict[int, list[Problem]] = {}
-    if code in ("duplicate", "near_duplicate"):
-        tally = Tally(plan=plan)
-        for line in lines():
-            judge(line.reading, tally)
-        for problem in repeated(tally.quality.repeated(), plan):
-            found.setdefault(problem.line or 0, []).append(problem)
-    return found
+def _repeating(lines: Lines, plan: Plan, problem: str | None) -> set[int]:
+    """The examples, counted from 0, that repeat others, if it is those that are asked for."""
+    if problem not in ("duplicate", "near_duplicate"):
+        return set()
+    tally = Tally(plan=plan)
+    for line in lines():
+        judge(line.reading, tally)
+    found = tally.quality.repeated()
+    return {alike.position for alike in found if alike.code == problem}
 
 
-def _matches(line: Line, problems: list[Problem], tokens: int, wanted: dict[str, Any]) -> bool:
-    """Whether all that is asked for holds."""
+def _matches(line: Line, tokens: int, wanted: dict[str, Any]) -> bool:
+    """Whether all that is asked for, except the problem, holds."""
     return (
         ("search" not in wanted or _says(line, wanted["search"]))
-        and ("problem" not in wanted or any(problem.code == wanted["problem"] for problem in problems))
         and ("minTokens" not in wanted or tokens >= wanted["minTokens"] > 0)
         and ("maxTokens" not in wanted or 0 < tokens <= wanted["maxTokens"])
     )
@@ -140,18 +143,16 @@ def sample(dataset: Dataset, lines: Lines, output: Output) -> None:
     change, parent = dataset.change or {}, dataset.parent
     assert parent is not None
     ranked = sorted(range(parent.total_examples), key=lambda position: _rank(change["seed"], position))
-    _take(lines, output, set(ranked[: change["count"]]))
+    _take(lines, output, frozenset(ranked[: change["count"]]))
 
 
 def split(dataset: Dataset, lines: Lines, output: Output) -> None:
     """One of both parts. What belongs together is in the same one."""
     change, parent = dataset.change or {}, dataset.parent
     assert parent is not None
-    held = held_back(parent, ratio=change["ratio"], seed=change["seed"])
-    if change["part"] == "validation":
-        _take(lines, output, held)
-    else:
-        _take(lines, output, set(range(parent.total_examples)) - held)
+    held = validation_positions(parent, split=change["ratio"], seed=change["seed"])
+    rest = frozenset(range(parent.total_examples)) - held
+    _take(lines, output, held if change["part"] == "validation" else rest)
 
 
 def merge(dataset: Dataset, lines: Lines, output: Output) -> None:
@@ -163,7 +164,7 @@ def merge(dataset: Dataset, lines: Lines, output: Output) -> None:
             output.keep(line)
 
 
-def _take(lines: Lines, output: Output, positions: set[int]) -> None:
+def _take(lines: Lines, output: Output, positions: frozenset[int]) -> None:
     for line in lines():
         if line.position in positions:
             output.keep(line)

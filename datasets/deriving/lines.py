@@ -17,6 +17,7 @@ from datasets.formats import MAX_ROW_BYTES, SPACE, UTF8_BOM, BlankRow, Reading, 
 from datasets.formats.jsonl import parse_row
 from datasets.layouts.reading import read_examples
 from datasets.models import Dataset, TrainingExample
+from datasets.tally import LinesLost
 from datasets.training_files import row_of
 from finetuning.errors import Conflict
 
@@ -134,7 +135,7 @@ def lines_of(dataset: Dataset, file: IO[bytes], unreadable: Unreadable) -> Itera
 
 
 def _with_examples(lines: Iterator[Line], examples: QuerySet[TrainingExample]) -> Iterator[Line]:
-    """Both are in the order of the file, so they are walked through together."""
+    """Both are in the order of the file, so they are walked through together. Raises LinesLost."""
     waiting = examples.order_by("position").iterator(chunk_size=EXAMPLES_AT_ONCE)
     example = next(waiting, None)
     for line in lines:
@@ -143,13 +144,24 @@ def _with_examples(lines: Iterator[Line], examples: QuerySet[TrainingExample]) -
             example = next(waiting, None)
         else:
             yield line
+    if example is not None:
+        raise LinesLost(f"no line of the file is {example}")
 
 
 def _is_of(line: Line, example: TrainingExample) -> bool:
     if line.number != example.line:
         return False
     # Several elements of a JSON array may stand on one line.
-    return line.read_as is None or line.value == row_of(example)
+    return line.read_as is None or _says_the_same(line.value, row_of(example))
+
+
+def _says_the_same(one: object, other: object) -> bool:
+    """PostgreSQL writes 1e23 as an integer, which Python does not take for the same number."""
+    return one == other or _in_floats(one) == _in_floats(other)
+
+
+def _in_floats(value: object) -> object:
+    return json.loads(json.dumps(value), parse_int=float)
 
 
 def _physical_lines(file: IO[bytes]) -> Iterator[Line]:

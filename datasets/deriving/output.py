@@ -1,5 +1,6 @@
 """The file of a version in the making, and what is told about it."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -10,7 +11,8 @@ import msgspec
 
 from datasets.deriving.differences import SHOWN_PER_LINE, Difference, difference, differences
 from datasets.deriving.lines import LINE_END, Line
-from datasets.formats import UTF8_BOM
+from datasets.formats import UTF8_BOM, Row
+from datasets.harmless import harmless_json
 from datasets.models import DatasetChange
 
 # All are counted; so many are kept to be looked at.
@@ -52,14 +54,15 @@ class Output:
         self._note(DatasetChange.Kind.CHANGED, parent_line=line.number, line=self._lines, found=found)
 
     def remove(self, line: Line) -> None:
-        found = [difference(line.text, None)]
+        text = harmless_json(line.value) if isinstance(line.reading, Row) else line.text
+        found = [difference(text, None)]
         self._note(DatasetChange.Kind.REMOVED, parent_line=line.number, line=None, found=found)
 
     def add(self, content: bytes) -> None:
-        """A line that is in no version yet."""
+        """A line of JSON that is in no version yet."""
         self._start_line(None)
         self._file.write(content)
-        found = [difference(None, content.decode().strip())]
+        found = [difference(None, harmless_json(json.loads(content)))]
         self._note(DatasetChange.Kind.ADDED, parent_line=None, line=self._lines, found=found)
 
     def leave_out(self, line: Line) -> None:

@@ -27,7 +27,8 @@ LAYOUTS: Mapping[Layout, str] = {
     "columns": "Columns",
 }
 # What the rows of the vendor's own shapes train. They are passed on as they are.
-METHODS: Mapping[str, str] = {"chat": "supervised", "preference": "dpo", "reinforcement": "reinforcement"}
+METHODS: Mapping[Layout, str] = {"chat": "supervised", "preference": "dpo", "reinforcement": "reinforcement"}
+LAYOUT_OF_METHOD: Mapping[str, Layout] = {method: layout for layout, method in METHODS.items()}
 # What a column can be: a side of the conversation, one of two answers, or JSON in the vendor's shape.
 TARGETS: Mapping[str, str] = {
     "system": "System prompt",

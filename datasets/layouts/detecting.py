@@ -9,7 +9,7 @@ from typing import IO, Any
 from datasets.formats import Format, Header, RawReading, Row
 from datasets.formats.rows import read_rows
 from datasets.formats.sections import Section
-from datasets.layouts import Columns, Layout
+from datasets.layouts import LAYOUT_OF_METHOD, Columns, Layout
 from datasets.layouts.columns import suggest
 from datasets.validation import method_of
 from datasets.validation.rows import CHAT_KEYS
@@ -17,11 +17,6 @@ from datasets.validation.rows import CHAT_KEYS
 LOOKED_AT_ROWS = 20
 # Of text no more is looked at: rows can be large, and somebody waits for the answer.
 LOOKED_AT_BYTES = 1024 * 1024
-_LAYOUTS_OF_METHODS: Mapping[str, Layout] = {
-    "supervised": "chat",
-    "dpo": "preference",
-    "reinforcement": "reinforcement",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +64,7 @@ def detect(readings: Iterable[RawReading]) -> FirstLook:
 def layout_of(row: Mapping[str, Any], header: Header | None) -> Layout:
     """The layout of one row; empty when it is in none."""
     if "messages" in row or _is_pair(row):
-        return _LAYOUTS_OF_METHODS[method_of(row)] if _is_native(row, header) else "columns"
+        return LAYOUT_OF_METHOD[method_of(row)] if _is_native(row, header) else "columns"
     if isinstance(row.get("conversations"), list):
         return "sharegpt"
     if row.keys() >= {"instruction", "output"}:

@@ -23,11 +23,8 @@ MAX_UNUSED_FIELDS = 100
 
 
 def read_examples(file: IO[bytes], plan: Plan) -> Iterator[Reading]:
-    """What `file` holds, in file order and without headers; see `datasets.formats`.
-
-    A plan without a layout is completed from the first rows. Never raises for the file's content.
-    """
-    plan = plan if plan.layout else _completed(file, plan)
+    """What `file` holds, in file order and without headers; see `datasets.formats`. Never raises for it."""
+    plan = completed(plan, file)
     readings = _all_readings(file, plan)
     if plan.layout in METHODS:
         yield from (reading for reading in readings if not isinstance(reading, Header))
@@ -35,7 +32,10 @@ def read_examples(file: IO[bytes], plan: Plan) -> Iterator[Reading]:
         yield from _Conversion(plan).convert(readings)
 
 
-def _completed(file: IO[bytes], plan: Plan) -> Plan:
+def completed(plan: Plan, file: IO[bytes]) -> Plan:
+    """The plan, its layout and its columns found out from the first rows of `file` where it has none."""
+    if plan.layout:
+        return plan
     size = plan.parts[0].size if plan.parts else file.seek(0, os.SEEK_END)
     look = first_look(file, plan.format, size=size)
     return replace(plan, layout=look.layout, columns=look.columns)

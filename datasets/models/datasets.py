@@ -1,6 +1,7 @@
 """A dataset: the file, its verdict and its totals."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self, cast
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from datasets.formats import Format
 from datasets.layouts import LAYOUTS, METHODS, Part, Plan, known_layout
+from datasets.problem_codes import FILE
 from datasets.validation.repairs import REPAIRABLE
 from finetuning.ids import uuid7
 from finetuning.models import Organization, OrganizationOwned, Workspace
@@ -164,6 +166,9 @@ class Dataset(OrganizationOwned):
     attempts = models.IntegerField(default=0)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
+    # Found on the way to the storage, for `share_file`, which may not ask it in a transaction.
+    harmed_files: Sequence[str] = ()
+
     objects = DatasetManager()
     with_deleted = DatasetQuerySet.as_manager()
 
@@ -216,7 +221,7 @@ class Dataset(OrganizationOwned):
     @property
     def has_vendor_rows(self) -> bool:
         """Whether the file is one, and each of its rows as it is trained."""
-        return not self.parts and self.layout in ("", *METHODS)
+        return not self.parts and self.layout in METHODS
 
     @property
     def files(self) -> list[dict[str, Any]]:
@@ -242,11 +247,30 @@ class Dataset(OrganizationOwned):
         return self.status == self.Status.PROCESSING
 
     @property
+    def is_being_read(self) -> bool:
+        """Whether a reader has it, or will come. None comes for one that was deleted before."""
+        return self.is_processing and (self.next_check_at is not None or self.ranges_left > 0)
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether a worker makes the file before it reads it: of versions and imports, until they were read.
+
+        Only examples know their conversations, so a file alone is not enough.
+        """
+        is_made = bool(self.change) or self.source == self.Source.CONVERSATIONS
+        return is_made and (self.validated_at is None or not self.file)
+
+    @property
     def repairable_problems(self) -> int:
         """How many problems are of a kind that has a mechanical repair; none once all of them were tried."""
         if (self.change or {}).get("kind") == "repairs":
             return 0
         return sum(count for code, count in self.problem_counts.items() if code in REPAIRABLE)
+
+    @property
+    def line_problem_counts(self) -> dict[str, int]:
+        """How often each problem of single lines occurs, by code in their order."""
+        return {code: count for code, count in sorted(self.problem_counts.items()) if code not in FILE}
 
     @property
     def private_findings(self) -> int:
@@ -265,9 +289,9 @@ class Dataset(OrganizationOwned):
         return self.total_tokens - self.examples.tokens_over(max_example_tokens)
 
     def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
-        """Put the bytes into the storage, with their size and SHA-256 on the row if it exists already.
+        """Put the bytes into the storage, with their size and SHA-256 on the row if it is there and claimed.
 
-        What the organization has stored already is not stored again.
+        What the organization has stored already, and is still the same, is not stored again.
         """
         digest = hashlib.sha256()
         for chunk in content.chunks():
@@ -276,18 +300,33 @@ class Dataset(OrganizationOwned):
         self.sha256 = digest.hexdigest()
         self.file_size_bytes = size
         self.file_name = self.file_name or content.name or ""
+        self.harmed_files = [name for name in self._files_of_same_bytes() if not self._holds_them_still(name)]
         if not self.share_file():
             self.file.save(self.file_name, content, save=False)
-        Dataset.with_deleted.filter(pk=self.pk).update(
+        self._claimed().update(
             file=self.file.name, file_name=self.file_name, file_size_bytes=size, sha256=self.sha256
         )
 
     def share_file(self) -> bool:
-        """Take the file of a row with the same bytes. False: there is none. No file of a row goes away."""
-        same = Dataset.with_deleted.filter(organization=self.organization_id, sha256=self.sha256)
-        stored = same.exclude(file="").values_list("file", flat=True).first()
+        """Take the file of a row with the same bytes, if `store_file` has not found it harmed.
+
+        False: there is none. No file of a row goes away.
+        """
+        stored = self._files_of_same_bytes().exclude(file__in=self.harmed_files).first()
         self.file.name = stored or self.file.name
         return stored is not None
+
+    def _files_of_same_bytes(self) -> "models.QuerySet[Dataset, str]":
+        same = Dataset.with_deleted.filter(organization=self.organization_id, sha256=self.sha256)
+        return same.exclude(file="").order_by("file").values_list("file", flat=True).distinct()
+
+    def _holds_them_still(self, name: str) -> bool:
+        """Whether the storage has the bytes of `sha256` under that name."""
+        try:
+            with self.file.storage.open(name) as stored:
+                return hashlib.file_digest(stored, "sha256").hexdigest() == self.sha256
+        except FileNotFoundError:
+            return False
 
     def record_counts(self, counts: dict[str, int]) -> None:
         """Add to `change` how many lines were kept, changed, removed, and so on."""
@@ -305,19 +344,23 @@ class Dataset(OrganizationOwned):
 
     def keep_claim(self, *, read_bytes: int) -> bool:
         """Show how far the reader has come. False: the lease went to another reader."""
-        mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
-        return bool(mine.update(read_bytes=read_bytes))
+        return bool(self._claimed().update(read_bytes=read_bytes))
 
-    def wait_for_ranges(self, *, ranges: int, method: str) -> bool:
+    def wait_for_ranges(self, *, ranges: int) -> bool:
         """Leave the reading to so many ranges, the last of which makes it due. False: the lease was lost."""
-        mine = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
-        return bool(
-            mine.update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges, method=method)
-        )
+        return bool(self._claimed().update(next_check_at=None, attempts=0, read_bytes=0, ranges_left=ranges))
 
     def go_on_waiting(self) -> None:
         """Give the claim back: ranges are still to be read."""
-        Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(next_check_at=None)
+        self._claimed().update(next_check_at=None)
+
+    def postpone(self, *, now: datetime) -> None:
+        """Give the claim back, to be taken again; this attempt does not count."""
+        self._claimed().update(next_check_at=now, attempts=F("attempts") - 1)
+
+    def _claimed(self) -> DatasetQuerySet:
+        """The row, unless another reader has taken it since."""
+        return Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at)
 
     def ask_for_check(self, *, now: datetime) -> None:
         """Make the file due to be read (again)."""
@@ -328,15 +371,10 @@ class Dataset(OrganizationOwned):
 
     def mark_checked(self, *, status: "Dataset.Status", now: datetime, **columns: Any) -> bool:
         """Record a finished check. False: the lease went to another reader, so this result is void."""
+        columns = {"validated_at": now, **columns}
         with transaction.atomic():
-            recorded = Dataset.with_deleted.filter(pk=self.pk, next_check_at=self.next_check_at).update(
-                status=status,
-                next_check_at=None,
-                read_bytes=0,
-                ranges_left=0,
-                validated_at=now,
-                updated_at=now,
-                **columns,
+            recorded = self._claimed().update(
+                status=status, next_check_at=None, read_bytes=0, ranges_left=0, updated_at=now, **columns
             )
             if recorded:
                 self.refresh_from_db()

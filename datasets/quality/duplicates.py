@@ -42,11 +42,20 @@ Shares = npt.NDArray[np.float64]
 
 
 class Alike(msgspec.Struct, frozen=True, kw_only=True):
-    """The example on `line` says what the one on `other_line` says; `similarity` is 1 for the very same."""
+    """The example on `line` says what the one on `other_line` says; `similarity` is 1 for the very same.
 
+    `position` counts the examples from 0, for several may stand on one line.
+    """
+
+    position: int
     line: int
     other_line: int
     similarity: float
+
+    @property
+    def code(self) -> str:
+        """That of the problem which says so."""
+        return "duplicate" if self.similarity == 1 else "near_duplicate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,32 +124,30 @@ def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
 
 def repeated(prints: Prints) -> list[Alike]:
     """Each example that says the same, or nearly, as an earlier one, in the order of lines."""
+    others, similarity = _most_alike(prints)
+    return [
+        Alike(
+            position=int(row),
+            line=int(prints.lines[row]),
+            other_line=int(prints.lines[others[row]]),
+            similarity=round(float(similarity[row]), 2),
+        )
+        for row in np.flatnonzero(others >= 0)
+    ]
+
+
+def _most_alike(prints: Prints) -> tuple[Indexes, Shares]:
+    """For each example the most similar of those that it is compared with, -1 for none, and how similar."""
     own = np.arange(len(prints.lines))
-    others, similarity = _most_alike(prints, prints, but_not=own)
-    return _listed(prints, prints, others, similarity)
-
-
-def shared(training: Prints, validation: Prints) -> list[Alike]:
-    """Each example of the validation data that says the same, or nearly, as one of the training data.
-
-    `line` is that of the validation data, `other_line` that of the training data.
-    """
-    nobody = np.full(len(validation.lines), -1)
-    others, similarity = _most_alike(training, validation, but_not=nobody)
-    return _listed(training, validation, others, similarity)
-
-
-def _most_alike(known: Prints, asked: Prints, *, but_not: Indexes) -> tuple[Indexes, Shares]:
-    """For each asked example the most similar of the known that it is compared with, and how similar."""
-    same = _first_with(known.digests, asked.digests)
-    is_same = (same >= 0) & (same != but_not)
+    same = _first_with_same(prints.digests)
+    is_same = same != own
     others, similarity = np.where(is_same, same, -1), is_same.astype(float)
-    judged = asked.signatures.any(axis=1) & ~is_same
-    bands = (_bands(known), _bands(asked))
+    judged = prints.signatures.any(axis=1) & ~is_same
+    bands = prints.signatures.reshape(-1, SIGNATURE_BYTES).view(np.uint64)
     for number in range(BANDS):
-        found = _first_with(bands[0][:, number], bands[1][:, number])
-        rows = np.flatnonzero(judged & (found >= 0) & (found != but_not))
-        agreeing = known.signatures[found[rows]] == asked.signatures[rows]
+        found = _first_with_same(bands[:, number])
+        rows = np.flatnonzero(judged & (found != own))
+        agreeing = prints.signatures[found[rows]] == prints.signatures[rows]
         # Only the very same is 1.
         shares = np.minimum(agreeing.mean(axis=1), 0.99)
         better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows])
@@ -148,25 +155,7 @@ def _most_alike(known: Prints, asked: Prints, *, but_not: Indexes) -> tuple[Inde
     return others, similarity
 
 
-def _bands(prints: Prints) -> Array64:
-    return prints.signatures.reshape(-1, SIGNATURE_BYTES).view(np.uint64)
-
-
-def _first_with(keys: Array64, wanted: Array64) -> Indexes:
-    """The first index in `keys` of each wanted value, -1 where it does not occur."""
-    if not len(keys):
-        return np.full(len(wanted), -1)
-    order = np.argsort(keys, kind="stable")
-    places = np.searchsorted(keys[order], wanted).clip(max=len(keys) - 1)
-    return np.where(keys[order[places]] == wanted, order[places], -1)
-
-
-def _listed(known: Prints, asked: Prints, others: Indexes, similarity: Shares) -> list[Alike]:
-    return [
-        Alike(
-            line=int(asked.lines[row]),
-            other_line=int(known.lines[others[row]]),
-            similarity=round(float(similarity[row]), 2),
-        )
-        for row in np.flatnonzero(others >= 0)
-    ]
+def _first_with_same(keys: Array64) -> Indexes:
+    """For each value the first index at which it occurs."""
+    _, firsts, places = np.unique(keys, return_index=True, return_inverse=True)
+    return firsts[places]

@@ -57,12 +57,15 @@ def _always(value: str) -> bool:
 
 
 # Before and after a number there is no letter, digit or sign that would make it part of something longer.
-_NOT_INSIDE = r"(?:^|[^0-9A-Za-z_.+/=-])"
+# JSON in a text has the last letter of an escape there.
+_NOT_INSIDE = r"(?:^|[^0-9A-Za-z_.+/=-]|\\[nrt])"
 _PATTERNS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     (
         "private_key",
         r"(-----BEGIN (?:[A-Z]{2,12} )?PRIVATE KEY-----"
-        r"(?:[A-Za-z0-9+/=\\n\s:,-]*?-----END (?:[A-Z]{2,12} )?PRIVATE KEY-----)?)",
+        r"(?:[A-Za-z0-9+/=\\n\s:,-]*?-----END (?:[A-Z]{2,12} )?PRIVATE KEY-----"
+        # One that was cut off.
+        r"|(?:(?:\\n|\s)*[A-Za-z0-9+/=]{16,})*))",
         _always,
     ),
     ("token", r"(eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})", _always),
@@ -163,12 +166,16 @@ def redact(value: Any, placeholders: Placeholders) -> Any:
     The same value becomes the same word wherever it occurs, so conversations still make sense. Object keys
     stay.
     """
+    return _rewritten(value, lambda text: redact_text(text, placeholders))
+
+
+def _rewritten(value: Any, rewrite: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return redact_text(value, placeholders)
+        return rewrite(value)
     if isinstance(value, list):
-        return [redact(item, placeholders) for item in value]
+        return [_rewritten(item, rewrite) for item in value]
     if isinstance(value, Mapping):
-        return {name: redact(item, placeholders) for name, item in value.items()}
+        return {name: _rewritten(item, rewrite) for name, item in value.items()}
     return value
 
 
@@ -177,9 +184,9 @@ def redact_text(text: str, placeholders: Placeholders) -> str:
     return _replaced(text, placeholders.word_for)
 
 
-def mask(text: str) -> str:
-    """The text for a page, everything private in it masked."""
-    return _replaced(text, lambda finding: masked(finding.value))
+def mask(value: Any) -> Any:
+    """A copy of a JSON value to be looked at, everything private in its texts masked. Object keys stay."""
+    return _rewritten(value, lambda text: _replaced(text, lambda finding: masked(finding.value)))
 
 
 def problem_of(finding: Finding, *, line: int) -> Problem:

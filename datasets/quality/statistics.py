@@ -13,9 +13,10 @@ from datasets.validation import MAX_EXAMPLE_TOKENS
 from datasets.validation.parts import has_images
 from datasets.validation.plain import Message
 
-# Distinct system prompts that are told apart, and how much of one is shown.
+# Distinct system prompts that are told apart, and by how much of each. Less is shown, for private data that
+# is cut through is not known as such.
 KEPT_PROMPTS = 1_000
-SHOWN_CHARACTERS = 200
+PROMPT_CHARACTERS = 400
 # Languages are told from this many texts, chosen by hash: any order of rows gives the same ones.
 LANGUAGE_SAMPLES = 200
 LANGUAGE_CHARACTERS = 400
@@ -151,7 +152,7 @@ class Statistics(msgspec.Struct, kw_only=True):
         if role not in {"system", "developer"}:
             self.without_system_prompt += 1
             return
-        prompt = text[:SHOWN_CHARACTERS]
+        prompt = text[:PROMPT_CHARACTERS]
         if prompt in self.system_prompts or len(self.system_prompts) < KEPT_PROMPTS:
             _count(self.system_prompts, prompt)
 

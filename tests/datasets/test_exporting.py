@@ -194,3 +194,23 @@ def test_a_server_gets_a_download_piece_by_piece():
         return received
 
     assert asyncio.run(receive()) == [(b"0", 1), (b"1", 2), (b"2", 3)]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "json", "csv", "csv_messages", "sharegpt", "alpaca"])
+def test_fields_that_are_null_are_fields_that_are_not_there(uploaded, file_format):
+    answer = {"role": "assistant", "content": "Yes.", "tool_calls": None, "refusal": None, "name": None}
+    rows = [
+        {
+            "messages": [row(n)["messages"][0] | {"tool_call_id": None}, answer],
+            "tools": None,
+            "functions": None,
+        }
+        for n in range(12)
+    ]
+    dataset = uploaded(lines(*rows))
+    assert dataset.status == "valid"
+
+    again = uploaded(exported(dataset, file_format), name=f"again.{FORMATS[file_format].suffix}")
+
+    assert again.status == "valid"
+    assert again.total_tokens == dataset.total_tokens

@@ -99,6 +99,17 @@ def test_takes_several_files_and_says_in_which_a_problem_is():
     assert (broken.code, broken.line, broken.file, broken.file_line) == ("invalid_json", 3, "b.jsonl", 2)
 
 
+def test_tells_rows_of_one_line_apart():
+    first, again, other = ({"prompt": text, "completion": "A"} for text in ("Q", "Q", "R"))
+
+    preview = previewed(
+        ("a.json", json.dumps([first, [], again, other]).encode()), layout="prompt_completion"
+    )
+
+    found = [[problem.code for problem in row.problems] for row in preview.rows]
+    assert found == [[], ["not_object"], ["duplicate"], []]
+
+
 def test_a_mapping_is_tried_before_it_is_used():
     data = b"one,two\nQ,A\n"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.quality import Quality, duplicates
+from datasets.quality import Quality
 from datasets.quality.answers import is_refusal
 from datasets.quality.languages import shares
 from datasets.quality.private_data import KINDS, Placeholders, find, looks_private, masked, problem_of, redact
@@ -65,21 +65,6 @@ def test_compares_texts_without_spaces():
     report = quality_of([chat(story, "はい" * 20), chat(story + "。", "はい" * 20)]).report()
 
     assert report.near_duplicates == 1
-
-
-def test_tells_what_validation_data_shares_with_training_data():
-    training = quality_of([chat(text(seed)) for seed in range(20)])
-    validation = quality_of([chat(text(99)), chat(text(5)), chat(text(6) + " indeed")])
-
-    found = duplicates.shared(training.prints(), validation.prints())
-
-    assert [(alike.line, alike.other_line) for alike in found] == [(2, 6), (3, 7)]
-    assert found[0].similarity == 1 > found[1].similarity
-
-
-@pytest.mark.parametrize(("training", "validation"), [([], [chat()]), ([chat()], []), ([], [])])
-def test_shares_nothing_with_nothing(training, validation):
-    assert duplicates.shared(quality_of(training).prints(), quality_of(validation).prints()) == []
 
 
 @pytest.mark.parametrize(("kind", "value"), PERSONAL.items())

@@ -1,6 +1,7 @@
 """The versions of a dataset in their order: which is the newest, what lists show, how many can be made."""
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -93,6 +94,22 @@ def test_stores_the_same_bytes_once(uploaded, user):
 
     assert parent.file.name == again.file.name == sample.file.name
     assert parent.sha256 in parent.file.name
+
+
+@pytest.mark.parametrize("harm", [b"other bytes", None], ids=["changed", "gone"])
+def test_shares_no_file_that_has_come_to_harm(uploaded, harm):
+    content = lines(*map(row, range(10)))
+    first = uploaded(content)
+    storage, name = first.file.storage, first.file.name
+    storage.delete(name)
+    if harm:
+        storage.save(name, ContentFile(harm))
+
+    second, third = uploaded(content), uploaded(content)
+
+    assert content_of(second) == content
+    assert second.file.name == third.file.name != name
+    assert (second.status, second.total_examples) == ("valid", 10)
 
 
 def test_a_file_of_another_organization_is_not_shared(uploaded, outsider, other_organization):

@@ -7,7 +7,6 @@ import pytest
 
 from datasets import exporting, reading, services, versions
 from datasets.deriving import differences as differing
-from datasets.deriving.groups import groups_of
 from datasets.deriving.lines import FileChanged
 from datasets.models import Dataset
 from datasets.quality.private_data import find
@@ -261,9 +260,12 @@ def test_a_split_keeps_examples_of_one_conversation_together(organization, user)
     dataset = read(services.import_conversations(organization, by=user, name="Import"))
     dataset.examples.filter(position__in=(2, 9)).update(conversation=conversations[0])
 
-    groups = groups_of(dataset)
+    for seed in range(6):
+        _, validation = map(read, versions.split_dataset(dataset, by=user, ratio=0.25, seed=seed))
 
-    assert groups == [0, 1, 0, *range(3, 9), 0, 10, 11]
+        held = validation.examples.filter(conversation=conversations[0])
+        assert validation.total_examples == 3
+        assert held.count() in (0, 3)
 
 
 def test_merges_examples_in_order(uploaded, user):

@@ -35,6 +35,11 @@ def mixed_lines(seed, size=120):
     return b"\n".join(lines) + chance.choice([b"", b"\n", b"\n\n"])
 
 
+PAIR = (
+    b'{"input": {"messages": [{"role": "user", "content": "Q"}]},'
+    b' "preferred_output": [{"role": "assistant", "content": "A"}],'
+    b' "non_preferred_output": [{"role": "assistant", "content": "B"}]}'
+)
 GOOD_FILE = b"\n".join(chat(user(f"Question {n}?"), assistant("Yes.")) for n in range(100)) + b"\n"
 FILES = {
     "good": GOOD_FILE,
@@ -47,6 +52,8 @@ FILES = {
     "another encoding": GOOD_FILE.decode().encode("utf-16"),
     "a long line": GOOD_FILE + chat(user("x" * 3_000), assistant()) + b"\n" + GOOD_FILE,
     "many of a problem": b"{\n" * 1_500 + GOOD_FILE,
+    "begins with another method": (PAIR + b"\n") * 20 + GOOD_FILE,
+    "another method in between": GOOD_FILE + (PAIR + b"\n") * 20 + GOOD_FILE,
 }
 
 
