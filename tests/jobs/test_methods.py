@@ -1,9 +1,11 @@
 """What a run can be besides plain training from a base model: continued, graded, paused; and its checkpoints."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from datasets.training_files import write_training_files
 from finetuning.models import ProviderAccount
@@ -309,6 +311,17 @@ def test_a_run_that_was_paused_is_said_to_be_paused(api, running, sandbox, route
     answer = api.post(f"{RUNS}/{running.pk}/pause")
 
     assert (answer.status_code, answer.json()["paused"]) == (200, True)
+
+
+def test_leaves_it_to_the_worker_at_the_job_to_see_the_pause(running, sandbox):
+    later = timezone.now() + timedelta(hours=1)
+    Job.objects.filter(pk=running.pk).update(next_check_at=later, lease_until=later)
+
+    steering.pause_job(Job.objects.get(pk=running.pk))
+
+    Job.objects.filter(pk=running.pk, next_check_at__lte=timezone.now()).update(lease_until=None)
+    advance(running, sandbox)
+    assert running.is_paused
 
 
 def test_tells_of_a_pause_once(running, sandbox):
