@@ -10,6 +10,7 @@ from rest_framework.exceptions import ErrorDetail
 from datasets.api import examples
 from datasets.layouts import LAYOUTS, TARGETS
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
+from datasets.problem_codes import KINDS
 from finetuning.api.examples import example
 from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField, TimeField
 from finetuning.api.serializers import (
@@ -54,7 +55,7 @@ class DatasetFilters(QuerySerializer):
 
 class ExampleFilters(QuerySerializer):
     search = serializers.CharField(max_length=200, required=False, help_text="Text in the messages.")
-    problem = serializers.CharField(max_length=40, required=False, help_text="Code of a problem.")
+    problem = serializers.ChoiceField(choices=list(KINDS), required=False, help_text="Code of a problem.")
 
 
 class FilesSerializer(Serializer):

@@ -230,6 +230,16 @@ def test_finds_examples_by_text_or_problem(api, organization, query):
     assert [row["position"] for row in page["data"]] == [1]
 
 
+@pytest.mark.parametrize("problem", ["duplicates", "\0", "x" * 41])
+def test_refuses_a_problem_that_there_is_not(api, organization, problem):
+    dataset = DatasetFactory(organization=organization, examples=1)
+
+    refused = api.get(f"{DATASETS}/{dataset.pk}/examples", {"problem": problem})
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["parameter"] == "problem"
+
+
 def test_imports_the_conversations_that_match(api, organization):
     for number in range(12):
         organization.conversations.record(

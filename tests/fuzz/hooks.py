@@ -41,6 +41,7 @@ NOT_IN_A_SCHEMA = {
     "not_exportable",
     "nothing_to_import",
     "nul",
+    "null_characters_not_allowed",
     "password_too_weak",
     "provider_address_refused",
     "provider_key_malformed",
