@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets import tasks
+from datasets.formats import MAX_ROWS
 from datasets.layouts import LAYOUT_OF_METHOD
 from datasets.models import Dataset
 from finetuning.errors import Conflict, Invalid, TooMany
@@ -116,16 +117,28 @@ def split_dataset(dataset: Dataset, *, by: User, ratio: float, seed: int) -> tup
 def merge_datasets(dataset: Dataset, others: Sequence[Dataset], *, by: User, name: str) -> Dataset:
     """Another dataset of all examples of `dataset` and then of the others, in their order.
 
-    Raises NotDerivable when they are not of one kind, or one is given twice; DatasetNotReady,
-    TooManyVersions.
+    Raises NotDerivable when they are not of one kind, one is given twice, or together they are more than can
+    be uploaded; DatasetNotReady, TooManyVersions.
     """
     datasets = [dataset, *others]
     if not 2 <= len({dataset.pk for dataset in datasets}) == len(datasets) <= MAX_SOURCES:
         raise NotDerivable(f"Choose 1 to {MAX_SOURCES - 1} others, each once.", pointer="/datasetIds")
     if len({dataset.method for dataset in datasets}) > 1:
         raise NotDerivable("They are for different kinds of training.", pointer="/datasetIds")
+    _refuse_too_much(datasets)
     sources = [str(dataset.pk) for dataset in datasets]
     return _add_dataset(datasets, by=by, name=name, change={"kind": "merge", "sources": sources})
+
+
+def _refuse_too_much(datasets: Sequence[Dataset]) -> None:
+    size, limit = sum(dataset.file_size_bytes for dataset in datasets), settings.UPLOAD_MAX_BYTES
+    if size > limit:
+        message = f"Together their files are larger than {limit // (1024 * 1024)} MB."
+        raise NotDerivable(f"{message} Draw samples of them, and merge those.", pointer="/datasetIds")
+    examples = sum(dataset.total_examples for dataset in datasets)
+    if examples > MAX_ROWS:
+        message = f"Together they have {examples:,} examples, more than {MAX_ROWS:,}."
+        raise NotDerivable(f"{message} Draw samples of them, and merge those.", pointer="/datasetIds")
 
 
 @transaction.atomic
