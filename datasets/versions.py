@@ -147,7 +147,8 @@ def add_version(parent: Dataset, *, by: User, change: dict[str, Any]) -> Dataset
     TooManyVersions.
     """
     parent.organization.lock()
-    _check(parent)
+    _check_ready(parent)
+    _check_allowance(parent.organization)
     dataset = _derived(parent, by=by, name=parent.name, change=change)
     dataset.series_id, dataset.version = parent.series_id, parent.supersede(now=timezone.now())
     return _accept(dataset)
@@ -157,7 +158,8 @@ def add_version(parent: Dataset, *, by: User, change: dict[str, Any]) -> Dataset
 def _add_dataset(parents: Sequence[Dataset], *, by: User, name: str, change: dict[str, Any]) -> Dataset:
     parents[0].organization.lock()
     for parent in parents:
-        _check(parent)
+        _check_ready(parent)
+    _check_allowance(parents[0].organization)
     return _accept(_derived(parents[0], by=by, name=name, change=change))
 
 
@@ -175,12 +177,15 @@ def _derived(parent: Dataset, *, by: User, name: str, change: dict[str, Any]) ->
     )
 
 
-def _check(parent: Dataset) -> None:
+def _check_ready(parent: Dataset) -> None:
     if parent.is_processing:
         raise DatasetNotReady(f"{parent.name} is still being checked. Try again when that is done.")
     if not parent.file:
         raise DatasetNotReady(f"{parent.name} has no file, because reading it failed.")
-    allowance = version_allowance(parent.organization)
+
+
+def _check_allowance(organization: Organization) -> None:
+    allowance = version_allowance(organization)
     if not allowance.remaining:
         raise TooManyVersions(
             f"{allowance.limit} versions an hour can be made. There is room again in "
