@@ -1,4 +1,4 @@
-"""Pages of a draft: editing single examples, and saving or discarding the edits together."""
+"""Pages of a draft: editing single examples, and looking at the edits together."""
 
 import json
 from uuid import UUID
@@ -46,7 +46,7 @@ def edit_example(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse
             if _edit(request, dataset, position, form):
                 return redirect(f"{reverse('datasets:detail', args=[dataset.pk])}#draft")
         except Refused as refusal:
-            form.add_error("example" if "example" in refusal.pointer else None, refusal.message)
+            form.add_refusal(refusal)
     context = {"dataset": dataset, "form": form, "position": position}
     return render(request, "datasets/example.html", context, status=422 if form.errors else 200)
 
@@ -88,20 +88,6 @@ def show_draft(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
 
 def _shown(edit: DatasetEdit) -> str:
     return Truncator(harmless_json(json.loads(edit.row))).chars(SHOWN_CHARACTERS) if edit.row else ""
-
-
-@require_POST
-@members_only
-def save_edits(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
-    """Make the draft the next version."""
-    dataset = _dataset(request, dataset_id)
-    try:
-        version = editing.save_edits(dataset, by=request.user)
-    except Refused as refusal:
-        messages.error(request, refusal.message)
-        return redirect("datasets:detail", dataset.pk)
-    messages.success(request, f"Version {version.version} is being made. You can close this page.")
-    return redirect("datasets:detail", version.pk)
 
 
 @require_POST

@@ -7,10 +7,11 @@ from django import forms
 from django.http import QueryDict
 
 from datasets.layouts import LAYOUTS
+from datasets.service_forms import ServiceForm
 from finetuning.errors import Refused
 
 
-class DatasetForm(forms.Form):
+class DatasetForm(ServiceForm):
     """What every dataset has, and all that can be changed of one."""
 
     name = forms.CharField(
@@ -22,15 +23,6 @@ class DatasetForm(forms.Form):
         widget=forms.Textarea({"rows": 2}),
         help_text="For your team: where the examples come from, what they teach.",
     )
-
-    def columns(self) -> dict[str, Any]:
-        """The valid input as arguments of the service."""
-        return self.cleaned_data
-
-    def add_refusal(self, refusal: Refused) -> None:
-        """Show what a service refused beside the field that it concerns."""
-        field = refusal.pointer.removeprefix("/")
-        self.add_error(field if field in self.fields else None, refusal.message)
 
 
 class UploadForm(DatasetForm):

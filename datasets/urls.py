@@ -26,6 +26,6 @@ urlpatterns = [
     path("<uuid:dataset_id>/export", version_views.download_export, name="export"),
     path("<uuid:dataset_id>/example", edit_views.edit_example, name="example"),
     path("<uuid:dataset_id>/draft", edit_views.show_draft, name="draft"),
-    path("<uuid:dataset_id>/draft/save", edit_views.save_edits, name="save-edits"),
+    path("<uuid:dataset_id>/draft/save", version_views.save_edits, name="save-edits"),
     path("<uuid:dataset_id>/draft/discard", edit_views.discard_edits, name="discard-edits"),
 ]

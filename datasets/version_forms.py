@@ -5,29 +5,20 @@ from typing import Any
 from django import forms
 
 from datasets.models import Dataset
+from datasets.service_forms import ServiceForm
 from datasets.versions import MAX_SEED
-from finetuning.errors import Refused
 
 SEED_HELP = "The same number draws the same examples."
 
 
-class DerivingForm(forms.Form):
-    """Asks for what one function of `datasets.versions` takes. Several such forms stand on one page."""
+class DerivingForm(ServiceForm):
+    """Several such forms stand on one page."""
 
     kind = ""
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         self.dataset = dataset
         super().__init__(data, auto_id=f"{self.kind}_%s")
-
-    def columns(self) -> dict[str, Any]:
-        """The valid input as arguments of the service."""
-        return self.cleaned_data
-
-    def add_refusal(self, refusal: Refused) -> None:
-        """Show what a service refused beside the field that it concerns."""
-        field = refusal.pointer.removeprefix("/")
-        self.add_error(field if field in self.fields else None, refusal.message)
 
 
 class FilterForm(DerivingForm):
@@ -89,7 +80,7 @@ class MergeForm(DerivingForm):
         self.fields["others"].queryset = others  # type: ignore[attr-defined]
 
 
-class ExampleForm(forms.Form):
+class ExampleForm(ServiceForm):
     # What is a valid example, says the service, to the API too.
     example = forms.CharField(
         label="The example, as one JSON object",

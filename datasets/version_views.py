@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from datasets import change_words, exporting, versions
+from datasets import change_words, editing, exporting, versions
 from datasets.downloads import REPORT_TYPES, export_file, report_file
 from datasets.lineage import lineage_of
 from datasets.models import Dataset
@@ -86,6 +86,13 @@ def repair_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpRespon
 @members_only
 def redact_dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
     return _make(request, _dataset(request, dataset_id), versions.redact_dataset)
+
+
+@require_POST
+@members_only
+def save_edits(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
+    """Make the draft the next version."""
+    return _make(request, _dataset(request, dataset_id), editing.save_edits)
 
 
 def _make(request: OrganizationRequest, dataset: Dataset, maker: Callable[..., Dataset]) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets import tasks
+from datasets.formats import MAX_ROWS
 from datasets.layouts import LAYOUT_OF_METHOD
 from datasets.models import Dataset
 from finetuning.errors import Conflict, Invalid, TooMany
@@ -116,16 +117,28 @@ def split_dataset(dataset: Dataset, *, by: User, ratio: float, seed: int) -> tup
 def merge_datasets(dataset: Dataset, others: Sequence[Dataset], *, by: User, name: str) -> Dataset:
     """Another dataset of all examples of `dataset` and then of the others, in their order.
 
-    Raises NotDerivable when they are not of one kind, or one is given twice; DatasetNotReady,
-    TooManyVersions.
+    Raises NotDerivable when they are not of one kind, one is given twice, or together they are more than can
+    be uploaded; DatasetNotReady, TooManyVersions.
     """
     datasets = [dataset, *others]
     if not 2 <= len({dataset.pk for dataset in datasets}) == len(datasets) <= MAX_SOURCES:
         raise NotDerivable(f"Choose 1 to {MAX_SOURCES - 1} others, each once.", pointer="/datasetIds")
     if len({dataset.method for dataset in datasets}) > 1:
         raise NotDerivable("They are for different kinds of training.", pointer="/datasetIds")
+    _refuse_too_much(datasets)
     sources = [str(dataset.pk) for dataset in datasets]
     return _add_dataset(datasets, by=by, name=name, change={"kind": "merge", "sources": sources})
+
+
+def _refuse_too_much(datasets: Sequence[Dataset]) -> None:
+    size, limit = sum(dataset.file_size_bytes for dataset in datasets), settings.UPLOAD_MAX_BYTES
+    if size > limit:
+        message = f"Together their files are larger than {limit // (1024 * 1024)} MB."
+        raise NotDerivable(f"{message} Draw samples of them, and merge those.", pointer="/datasetIds")
+    examples = sum(dataset.total_examples for dataset in datasets)
+    if examples > MAX_ROWS:
+        message = f"Together they have {examples:,} examples, more than {MAX_ROWS:,}."
+        raise NotDerivable(f"{message} Draw samples of them, and merge those.", pointer="/datasetIds")
 
 
 @transaction.atomic
@@ -134,7 +147,8 @@ def add_version(parent: Dataset, *, by: User, change: dict[str, Any]) -> Dataset
     TooManyVersions.
     """
     parent.organization.lock()
-    _check(parent)
+    _check_ready(parent)
+    _check_allowance(parent.organization)
     dataset = _derived(parent, by=by, name=parent.name, change=change)
     dataset.series_id, dataset.version = parent.series_id, parent.supersede(now=timezone.now())
     return _accept(dataset)
@@ -144,7 +158,8 @@ def add_version(parent: Dataset, *, by: User, change: dict[str, Any]) -> Dataset
 def _add_dataset(parents: Sequence[Dataset], *, by: User, name: str, change: dict[str, Any]) -> Dataset:
     parents[0].organization.lock()
     for parent in parents:
-        _check(parent)
+        _check_ready(parent)
+    _check_allowance(parents[0].organization)
     return _accept(_derived(parents[0], by=by, name=name, change=change))
 
 
@@ -162,12 +177,15 @@ def _derived(parent: Dataset, *, by: User, name: str, change: dict[str, Any]) ->
     )
 
 
-def _check(parent: Dataset) -> None:
+def _check_ready(parent: Dataset) -> None:
     if parent.is_processing:
         raise DatasetNotReady(f"{parent.name} is still being checked. Try again when that is done.")
     if not parent.file:
         raise DatasetNotReady(f"{parent.name} has no file, because reading it failed.")
-    allowance = version_allowance(parent.organization)
+
+
+def _check_allowance(organization: Organization) -> None:
+    allowance = version_allowance(organization)
     if not allowance.remaining:
         raise TooManyVersions(
             f"{allowance.limit} versions an hour can be made. There is room again in "

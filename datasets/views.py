@@ -161,20 +161,23 @@ def show_dataset(
 ) -> HttpResponse:
     """One dataset. While it is being read, the part that changes is asked for again."""
     dataset = _dataset(request, dataset_id)
+    context = {"dataset": dataset, **_version_context(dataset)}
+    if not dataset.is_processing:
+        context |= _verdict_context(dataset, page=request.GET.get("page"))
+    return render(request, template, context)
+
+
+def _verdict_context(dataset: Dataset, *, page: str | None) -> dict[str, Any]:
     # Positions have no gaps, so the last page of a million is found as fast as the first.
-    positions = range(dataset.total_examples)
-    page = Paginator(positions, EXAMPLES_PER_PAGE).get_page(request.GET.get("page"))
-    context = {
-        "dataset": dataset,
-        "page_obj": page,
-        "examples": [shown_example(example) for example in dataset.examples.at(_shown_of(page))],
+    shown = Paginator(range(dataset.total_examples), EXAMPLES_PER_PAGE).get_page(page)
+    return {
+        "page_obj": shown,
+        "examples": [shown_example(example) for example in dataset.examples.at(_shown_of(shown))],
         "problems": list(_problems(dataset)[:FIRST_PROBLEMS]),
         "problem_total": sum(dataset.problem_counts.values()),
         "filters": _filters(dataset),
-        **_version_context(dataset),
         "health": _health(dataset),
     }
-    return render(request, template, context)
 
 
 def _shown_of(page: Page[int]) -> range:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from datasets.harmless import harmless, harmless_json
+from datasets.validation.findings import escaped
 
 SHOWN_CHARACTERS = 300
 # How much of what is the same stands before the first difference.
@@ -45,7 +46,7 @@ def difference(before: str | None, after: str | None, *, pointer: str = "") -> D
 
 def _of_objects(before: Mapping[str, Any], after: Mapping[str, Any], pointer: str) -> Iterator[Difference]:
     for key in [*before, *(key for key in after if key not in before)]:
-        place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        place = f"{pointer}/{escaped(key)}"
         if key not in after:
             yield difference(_text(before[key]), None, pointer=place)
         elif key not in before:

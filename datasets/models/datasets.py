@@ -232,7 +232,8 @@ class Dataset(OrganizationOwned):
     @property
     def placed_errors(self) -> list[dict[str, Any]]:
         """The first errors, each with its file and the line there as well."""
-        return [error | placed(self.plan, error["line"]) for error in self.validation_errors]
+        plan = self.plan
+        return [error | placed(plan, error["line"]) for error in self.validation_errors]
 
     @property
     def validated(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import re2
 
 from datasets.problems import Problem
-from datasets.quality.texts import strings_of
+from datasets.validation.findings import walk
 
 # RFC 2606 keeps these for documentation, so nobody is behind them.
 RESERVED_DOMAINS = ("example.com", "example.org", "example.net", ".example", ".invalid", ".test")
@@ -90,7 +90,6 @@ _PATTERNS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
 )  # fmt: skip
 
 _PLACEHOLDER = re2.compile(r"\[([A-Z_]{4,11})_([0-9]{1,9})\]")
-KINDS = tuple(dict.fromkeys(kind for kind, _, _ in _PATTERNS))
 
 
 def _options() -> re2.Options:
@@ -123,13 +122,9 @@ def looks_private(text: bytes) -> bool:
 
 def find(row: Mapping[str, Any]) -> Iterator[Finding]:
     """What is private in the texts of a row, in their order. Nothing is found twice."""
-    for pointer, text in strings_of(row):
-        yield from _find_in(text, pointer)
-
-
-def check(row: Mapping[str, Any], *, line: int) -> list[Problem]:
-    """A warning for each finding in a row."""
-    return [problem_of(finding, line=line) for finding in find(row)]
+    for pointer, _, value in walk(row):
+        if isinstance(value, str):
+            yield from _find_in(value, pointer)
 
 
 class Placeholders:

@@ -26,19 +26,6 @@ def texts_of(row: Row) -> list[str]:
     return ["\n".join([text_of(message), *_arguments(message)]) for message in messages_of(row)]
 
 
-def strings_of(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value with its JSON pointer."""
-    if isinstance(value, str):
-        yield pointer, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            step = key.replace("~", "~0").replace("/", "~1")
-            yield from strings_of(item, f"{pointer}/{step}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from strings_of(item, f"{pointer}/{index}")
-
-
 def _arguments(message: Mapping[str, Any]) -> Iterator[str]:
     if message.get("function_call"):
         yield message["function_call"]["arguments"]

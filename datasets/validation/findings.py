@@ -42,6 +42,17 @@ def escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
+def walk(value: object, pointer: str = "", key: str = "") -> Iterator[tuple[str, str, object]]:
+    """A JSON value and all values in it, each with its JSON pointer and its key, which is empty in a list."""
+    yield pointer, key, value
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from walk(item, f"{pointer}/{escaped(name)}", name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from walk(item, f"{pointer}/{index}")
+
+
 def of_type(values: object, kind: type) -> list[Any]:
     """The elements of `values` that are of `kind`; none when it is no list."""
     return [value for value in values if isinstance(value, kind)] if isinstance(values, list) else []

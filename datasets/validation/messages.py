@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from datasets.problems import Problem
 from datasets.validation import calls, parts
-from datasets.validation.findings import Object, Rule, escaped, unknown_fields, wrong
+from datasets.validation.findings import Object, Rule, unknown_fields, walk, wrong
 
 MESSAGE_KEYS = frozenset(
     {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal"}
@@ -33,25 +33,14 @@ def check_message(message: object, pointer: str, roles: tuple[str, ...]) -> Iter
 
 def check_special_tokens(row: Object) -> Iterator[Problem]:
     """The texts of a row, keys included, that hold a token of the vendor's own chat format."""
-    found = list(_special_tokens(row, ""))
-    for pointer, token in found:
-        message = "The text contains a special token."
-        fix = "Remove the token; the provider refuses files that contain one."
-        yield wrong("special_token", pointer, message, token, "Text without it", fix=fix)
-
-
-def _special_tokens(value: object, pointer: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        if match := SPECIAL_TOKEN.search(value):
-            yield pointer, match.group()
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            here = f"{pointer}/{escaped(key)}"
-            yield from ((here, match.group()) for match in SPECIAL_TOKEN.finditer(key))
-            yield from _special_tokens(item, here)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _special_tokens(item, f"{pointer}/{index}")
+    for pointer, key, value in walk(row):
+        found = [match.group() for match in SPECIAL_TOKEN.finditer(key)]
+        if isinstance(value, str) and (match := SPECIAL_TOKEN.search(value)):
+            found.append(match.group())
+        for token in found:
+            message = "The text contains a special token."
+            fix = "Remove the token; the provider refuses files that contain one."
+            yield wrong("special_token", pointer, message, token, "Text without it", fix=fix)
 
 
 def _check_role(message: Object, pointer: str, roles: tuple[str, ...]) -> Iterator[Problem]:

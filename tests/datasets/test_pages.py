@@ -2,7 +2,10 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from datasets import reading
 from datasets.models import Dataset
@@ -314,3 +317,16 @@ def test_shows_how_far_a_large_file_was_read(member, organization):
     )
 
     assert 'value="42"' in member.get(page_of(dataset)).content.decode()
+
+
+def test_looks_up_nothing_that_is_not_shown_while_a_file_is_being_read(member, organization):
+    dataset = DatasetFactory(organization=organization, examples=3)
+    dataset.problems.create(code="duplicate", severity="warning", line=2, message="Twice")
+    dataset.ask_for_check(now=timezone.now())
+
+    with CaptureQueriesContext(connection) as queries:
+        text = member.get(reverse("datasets:status", args=[dataset.pk])).text
+
+    assert "Every line is being checked" in text
+    assert not [query for query in queries if "training_examples" in query["sql"]]
+    assert not [query for query in queries if "dataset_problems" in query["sql"]]

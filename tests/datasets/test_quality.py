@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from datasets.quality import Quality
 from datasets.quality.answers import is_refusal
 from datasets.quality.languages import shares
-from datasets.quality.private_data import KINDS, Placeholders, find, looks_private, masked, problem_of, redact
+from datasets.quality.private_data import Placeholders, find, looks_private, masked, problem_of, redact
 from tests.datasets.hostile.corpus import assistant, user
 from tests.datasets.texts import WORDS
 
@@ -163,7 +163,7 @@ def test_the_fast_look_misses_nothing(value):
 
     assert looks_private(value.encode()) or not found
     assert all(
-        finding.kind in KINDS and value[finding.start : finding.end] == finding.value for finding in found
+        finding.kind in PERSONAL and value[finding.start : finding.end] == finding.value for finding in found
     )
     assert all(problem_of(finding, line=1).severity == "warning" for finding in found)
 

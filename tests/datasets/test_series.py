@@ -159,3 +159,11 @@ def test_a_new_dataset_is_the_first_version_of_its_own_series(uploaded):
     dataset = uploaded(lines(*map(row, range(10))))
 
     assert (dataset.series_id, dataset.version, dataset.parent, dataset.change) == (dataset.pk, 1, None, None)
+
+
+def test_many_are_merged_with_few_queries(uploaded, user, settings, django_assert_max_num_queries):
+    settings.UPLOADS_PER_HOUR = 100
+    first, *others = [uploaded(lines(*map(row, range(10)))) for _ in range(12)]
+
+    with django_assert_max_num_queries(8):
+        versions.merge_datasets(first, others, by=user, name="All")

@@ -292,6 +292,24 @@ def test_refuses_to_merge_what_does_not_go_together(uploaded, user):
             versions.merge_datasets(dataset, others, by=user, name="x")
 
 
+def test_a_merge_is_no_larger_than_an_upload_may_be(uploaded, user, settings, monkeypatch):
+    first, second = uploaded(lines(*map(row, range(10)))), uploaded(lines(*map(row, range(10, 20))))
+    size = first.file_size_bytes + second.file_size_bytes
+
+    settings.UPLOAD_MAX_BYTES = size - 1
+    with pytest.raises(versions.NotDerivable, match="larger than"):
+        versions.merge_datasets(first, [second], by=user, name="Both")
+    settings.UPLOAD_MAX_BYTES = size
+    monkeypatch.setattr("datasets.versions.MAX_ROWS", 19)
+    with pytest.raises(versions.NotDerivable, match="20 examples"):
+        versions.merge_datasets(first, [second], by=user, name="Both")
+    monkeypatch.setattr("datasets.versions.MAX_ROWS", 20)
+
+    merged = versions.merge_datasets(first, [second], by=user, name="Both")
+
+    assert read(merged).total_examples == 20
+
+
 def pair(n):
     return {
         "input": {"messages": [{"role": "user", "content": f"Q{n}"}]},
