@@ -199,6 +199,13 @@ def delete_dataset(dataset: Dataset) -> None:
         dataset.mark_deleted(now=timezone.now())
 
 
+def restore_dataset(dataset: Dataset) -> None:
+    """Show a version again that was deleted."""
+    with transaction.atomic():
+        dataset.organization.lock()
+        dataset.restore(now=timezone.now())
+
+
 def check_dataset(dataset: Dataset) -> Dataset:
     """Read the stored file again: a small text now, anything else in a worker."""
     is_small_text = dataset.format != Dataset.Format.PARQUET and dataset.file_size_bytes <= READ_AT_ONCE_BYTES

@@ -138,7 +138,7 @@ class DatasetViewSet(OrganizationViewSet):
             "valid": None if dataset.is_processing else dataset.validated,
             "total_examples": dataset.total_examples,
             "total_tokens": dataset.total_tokens,
-            "errors": dataset.validation_errors,
+            "errors": dataset.placed_errors,
         }
         body = shapes.ValidationSerializer(answer).data
         if not dataset.is_processing:

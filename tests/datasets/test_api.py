@@ -442,3 +442,14 @@ def test_previews_refuse_what_an_upload_refuses(api, settings, content, status):
     answer = api.post(PREVIEWS, {"file": SimpleUploadedFile("a.jsonl", content)}, format="multipart")
 
     assert answer.status_code == status
+
+
+def test_says_in_which_file_an_error_is_when_asked_to_validate(api, organization):
+    files = [SimpleUploadedFile("a.jsonl", jsonl(12)), SimpleUploadedFile("b.jsonl", b"\n{broken\n")]
+    created = api.post(DATASETS, {"files": files, "name": "Both"}, format="multipart").json()
+
+    body = api.post(f"{DATASETS}/{created['id']}/validate").json()
+
+    shown = api.get(f"{DATASETS}/{created['id']}").json()["validationErrors"]
+    assert body["errors"] == shown
+    assert [(error["line"], error["file"], error["fileLine"]) for error in shown] == [(14, "b.jsonl", 2)]
