@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from struct import Struct
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ NEARLY_THE_SAME = 0.8
 MIN_SHINGLES = 5
 SEED = 42
 
+_ROW = Struct(f"<{SIGNATURE_BYTES}I")
 _SHINGLE_BYTES = 16
 _TEXTS_AT_ONCE = 500
 _SPACE = 0x20
@@ -81,7 +83,9 @@ def signatures(texts: Sequence[bytes]) -> bytes:
     hashes, ends = _shingles(texts)
     offsets = np.concatenate([[0], ends]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, SIGNATURE_BYTES, SEED)
-    rows = np.array(matrix.to_rows(), dtype=np.uint32).astype(np.uint8)
+    # Several times as fast as an array made of lists.
+    packed = b"".join([_ROW.pack(*row) for row in matrix.to_rows()])
+    rows = np.frombuffer(packed, dtype="<u4").astype(np.uint8).reshape(-1, SIGNATURE_BYTES)
     rows[np.diff(offsets) < MIN_SHINGLES] = 0
     return rows.tobytes()
 
