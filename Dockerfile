@@ -16,4 +16,5 @@ RUN SECRET_KEY=of-no-value-while-building python manage.py collectstatic --no-in
 
 USER attune
 EXPOSE 8000
-CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "on", "--no-proxy-headers"]
+# Streams have 25 seconds to end; what still runs then is cut off and counted, see stop_grace_period.
+CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "on", "--no-proxy-headers", "--timeout-graceful-shutdown", "25"]

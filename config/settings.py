@@ -220,6 +220,8 @@ CACHES = {
 # Celery: a message is only a doorbell; what is to be done stands in the rows
 
 POLL_INTERVAL_SECONDS = env.float("POLL_INTERVAL_SECONDS", 60)
+# The longest pause between two tries of anything that fails, however often.
+MAX_BACK_OFF_SECONDS = env.float("MAX_BACK_OFF_SECONDS", 1800)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -253,6 +255,7 @@ CELERY_BEAT_SCHEDULE |= {
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),
         "jobs.tasks.delete_old_notices": timedelta(days=1),
         "models_registry.tasks.delete_expired_conversations": timedelta(days=1),
+        "models_registry.tasks.forget_usage_batches": timedelta(days=1),
     }.items()
 }
 
@@ -281,7 +284,7 @@ CREATE_SETTLE_SECONDS = env.float("CREATE_SETTLE_SECONDS", 600)
 
 # Where calls are written before their answer ends, until they are in the database. Survives a restart, or the
 # calls of the last second are not counted; the processes of one machine may share it.
-GATEWAY_FOLDER = env.path("GATEWAY_FOLDER", MEDIA_ROOT.parent / "usage")
+GATEWAY_FOLDER = Path(env.str("GATEWAY_FOLDER", "") or MEDIA_ROOT.parent / "usage")
 # For each step: to the first byte of an answer, and from one byte to the next.
 GATEWAY_TIMEOUT_SECONDS = env.float("GATEWAY_TIMEOUT_SECONDS", 600)
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 50 * 1024 * 1024)

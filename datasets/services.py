@@ -135,8 +135,9 @@ def import_conversations(
 ) -> Dataset:
     """Make a dataset of the conversations that match; a worker collects and reads them.
 
-    Dates include both ends; `min_quality_score` leaves out conversations without a score; of more than
-    `max_examples` the newest are taken. Raises NothingToImport when none matches, TooManyUploads.
+    Dates include both ends; `min_quality_score` leaves out conversations without a score that were not
+    corrected; of more than `max_examples` the newest are taken. Raises NothingToImport when none matches,
+    TooManyUploads.
     """
     filters = {
         "agent_id": agent_id or None,

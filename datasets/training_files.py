@@ -14,6 +14,7 @@ from datasets.models import Dataset, TrainingExample
 from datasets.quality import duplicates
 from datasets.quality.texts import texts_of
 from datasets.splitting import Openings, held_back
+from datasets.validation import method_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,13 @@ def row_of(example: TrainingExample) -> dict[str, Any]:
 
 
 def prompt_of(example: TrainingExample) -> dict[str, Any]:
-    """The example as a row for reinforcement: it ends with the question, and the answer is for the grader.
+    """The example as a row for reinforcement, which ends with the question.
 
-    Graders find the answer as `{{item.reference_answer}}`.
+    Of an example for supervised training graders find the answer as `{{item.reference_answer}}`.
     """
     row = row_of(example)
+    if method_of(row) == "reinforcement":
+        return row
     *asked, answer = row["messages"]
     return {**row, "messages": asked, "reference_answer": answer.get("content") or ""}
 

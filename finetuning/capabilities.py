@@ -16,7 +16,6 @@ class Capabilities:
     methods: tuple[str, ...]
     trains_known_models: bool = True
     pauses: bool = False
-    checkpoints: bool = True
     takes_jobs_until: date | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 

@@ -12,8 +12,9 @@ RETIRES_SOON = timedelta(days=90)
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A base model as one account offers it on `day`. `price` and `retires_on` are None where not known."""
+    """A base model as `account` offers it on `day`. `price` and `retires_on` are None where not known."""
 
+    account: ProviderAccount
     base_model: BaseModel
     price: BasePrice | None
     retires_on: date | None
@@ -38,13 +39,29 @@ class Offer:
 
 def list_offers(account: ProviderAccount, *, day: date) -> list[Offer]:
     """All base models that `account` trains, the known ones first, the retired ones too. Two statements."""
+    return _offers(account, _base_models(account), day=day)
+
+
+def find_offer(account: ProviderAccount, name: str, *, day: date) -> Offer | None:
+    """What `account` offers under `name`, an alias or a tuned model's id; None: it is not known there."""
+    model = find_base_model(name, offered=account.base_models)
+    found = [offered for offered in _base_models(account) if offered == model]
+    return next(iter(_offers(account, found, day=day)), None)
+
+
+def _base_models(account: ProviderAccount) -> list[BaseModel]:
     extra = [find_base_model(name, offered=[name]) for name in account.base_models]
     known = KNOWN if account.capabilities.trains_known_models else ()
-    base_models = dict.fromkeys([*known, *(model for model in extra if model)])
-    prices = price_list(account.kind, day=day)
-    announced = announced_retirements(account.kind)
+    return list(dict.fromkeys([*known, *(model for model in extra if model)]))
+
+
+def _offers(account: ProviderAccount, base_models: list[BaseModel], *, day: date) -> list[Offer]:
+    names = [model.name for model in base_models]
+    prices = price_list(account.kind, base_models=names, day=day)
+    announced = announced_retirements(account.kind, base_models=names)
     return [
         Offer(
+            account=account,
             base_model=model,
             price=prices.get(model.name),
             retires_on=account.last_day_of(model.name, announced=announced.get(model.name)),
@@ -52,9 +69,3 @@ def list_offers(account: ProviderAccount, *, day: date) -> list[Offer]:
         )
         for model in base_models
     ]
-
-
-def find_offer(account: ProviderAccount, name: str, *, day: date) -> Offer | None:
-    """What `account` offers under `name`, an alias or a tuned model's id; None: it is not known there."""
-    model = find_base_model(name, offered=account.base_models)
-    return next((offer for offer in list_offers(account, day=day) if offer.base_model == model), None)

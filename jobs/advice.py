@@ -1,9 +1,15 @@
 """Why a job failed and what to do about it, in plain words, by the code of the provider or of ours."""
 
 from dataclasses import dataclass
+from datetime import date
+
+from django.utils.dateformat import format as date_format
+
+from finetuning.capabilities import CAPABILITIES
+from finetuning.models import ProviderAccount
 
 RETRY = "then retry the job."
-MEND = "Mend the examples that are named here, upload the file as a new dataset, and start a job on it."
+MEND = "Mend the examples that the message names, upload the file as a new dataset, and start a job on it."
 
 
 @dataclass(frozen=True)
@@ -15,8 +21,8 @@ class Advice:
 
 
 GENERAL = Advice(
-    "The provider ended the job for a reason that is not known here; its words are above.",
-    "Read the event log below for what came before, remove the cause, " + RETRY,
+    "The provider ended the job for a reason that is not known here, in the words of its message.",
+    "Read the job's event log for what came before, remove the cause, " + RETRY,
 )
 NO_FUNDS = Advice(
     "The provider account's credit or quota is used up.",
@@ -44,11 +50,6 @@ CLOSED = Advice(
     "Waiting does not help. Choose another provider account for this dataset: New job like this. Models that "
     "you have trained go on answering until their base model retires.",
 )
-OPENAI_CLOSED = Advice(
-    "OpenAI is closing fine-tuning: it takes no new jobs of organizations that have not fine-tuned lately, "
-    "and from 6 January 2027 on none at all.",
-    CLOSED.next_step,
-)
 NOT_SET_UP = Advice(
     "The provider account lacks what a request needs.",
     "Ask an admin to complete it under Settings, Provider accounts, " + RETRY,
@@ -65,6 +66,11 @@ ADVICE = {
         "There are too few examples to train on.",
         "Add examples until at least ten are left for training, upload the file as a new dataset, and start "
         "a job on it.",
+    ),
+    "dataset_not_trainable": Advice(
+        "Errors were found in the dataset when it was checked again after the job was accepted.",
+        "Open the dataset to see on which lines, upload a mended file as a new dataset, and start a job on "
+        "it.",
     ),
     "hash_mismatch": Advice(
         "The stored file is not the one that was checked.",
@@ -105,8 +111,8 @@ ADVICE = {
         "Leave it to the provider (auto), or choose another value: New job like this.",
     ),
     "provider_refused": Advice(
-        "The provider understood the request and refused it; its words are above.",
-        "Do what they ask for, " + RETRY,
+        "The provider understood the request and refused it, for the reason in its message.",
+        "Do what the message asks for, " + RETRY,
     ),
     "copied_database": Advice(
         "This database is a copy; the job goes on in the installation that it was copied from.",
@@ -127,6 +133,14 @@ def advice(error_code: str, *, message: str = "", kind: str = "") -> Advice:
     found = ADVICE.get(error_code, GENERAL)
     if found is BAD_FILE and "moderation" in message.lower():
         return MODERATED
-    if found is CLOSED and kind == "openai":
-        return OPENAI_CLOSED
-    return found
+    day = CAPABILITIES[kind].takes_jobs_until if found is CLOSED and kind else None
+    return _closing(kind, day) if day else found
+
+
+def _closing(kind: str, day: date) -> Advice:
+    """Why providers of `kind`, which take no new jobs from `day` on, may take none already."""
+    cause = (
+        f"{ProviderAccount.Kind(kind).label} takes new jobs of fewer and fewer organizations, and from "
+        f"{date_format(day, 'j F Y')} on none at all."
+    )
+    return Advice(cause, CLOSED.next_step)

@@ -1,23 +1,44 @@
 """What the wizard asks before a job is made."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
 from django import forms
 
 from datasets.models import Dataset
+from finetuning import strict_json
 from finetuning.errors import Refused
 from finetuning.models import Organization, ProviderAccount
 from finetuning.offers import Offer, list_offers
+from jobs import planning, wizard_texts
+from jobs.models import Job
+from models_registry.models import FineTunedModel
 
 # The services' names for what is wrong -> our fields; what is not here concerns the form as a whole.
-FIELDS = {"/baseModel": "base_model", "/provider": "provider", "/validationSplit": "validation_percentage"}
+FIELDS = {
+    "/baseModel": "base_model",
+    "/provider": "provider",
+    "/method": "method",
+    "/validationSplit": "validation_percentage",
+    "/grader": "grader",
+    "/metadata": "metadata",
+}
 AUTO = {"placeholder": "auto"}
+METHODS = {
+    "supervised": "Supervised: learn the answers",
+    "dpo": "Preferences (DPO): learn which of two answers is better",
+    "reinforcement": "Reinforcement: a grader scores the model's own answers",
+}
+OPEN_FIELDS = ("method", "grader", "metadata")
+NUMBERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
+# A form of the wizard travels in the address of the next step, which is no place for a whole program.
+MAX_GRADER_CHARACTERS = 5_000
+LISTED_MODELS = 50
 
 
 class DatasetForm(forms.Form):
-    """Step 1: a dataset that can be trained on."""
+    """Step 1: a dataset that can be trained on; and the earlier job whose choices are taken over, if any."""
 
     dataset: "forms.ModelChoiceField[Dataset]" = forms.ModelChoiceField(
         queryset=None,
@@ -28,9 +49,17 @@ class DatasetForm(forms.Form):
         },
     )
 
+    like: "forms.ModelChoiceField[Job]" = forms.ModelChoiceField(
+        queryset=None,
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": "The job whose choices were to be taken over is not there."},
+    )
+
     def __init__(self, data: Any, *, organization: Organization) -> None:
         super().__init__(data)
         self.fields["dataset"].queryset = organization.datasets.trainable()  # type: ignore[attr-defined]
+        self.fields["like"].queryset = organization.jobs.with_related()  # type: ignore[attr-defined]
 
 
 class JobForm(forms.Form):
@@ -42,6 +71,14 @@ class JobForm(forms.Form):
         error_messages={
             "invalid_choice": "%(value)s cannot be trained on this dataset, or no longer. Choose another one."
         },
+    )
+    start_model = forms.ChoiceField(
+        label="Model to go on from",
+        required=False,
+        error_messages={
+            "invalid_choice": "There is no usable model %(value)s here. It may have been archived or deleted."
+        },
+        help_text="Trained further, instead of the base model, at the provider account where it was made.",
     )
     provider = forms.ChoiceField(
         label="Provider account",
@@ -63,17 +100,19 @@ class JobForm(forms.Form):
         help_text="Examples per step, 1 to 256.",
     )
     learning_rate_multiplier = forms.FloatField(
-        min_value=0.0001,
-        max_value=100,
+        min_value=0.000001,
+        max_value=1_000,
         required=False,
         widget=forms.NumberInput(AUTO | {"step": "any"}),
         help_text="Above 0. Larger learns faster and forgets more.",
     )
-    validation_percentage = forms.IntegerField(
+    validation_percentage = forms.DecimalField(
         label="Held back for validation (%)",
         min_value=0,
         max_value=50,
+        decimal_places=4,
         required=False,
+        widget=forms.NumberInput({"step": "any"}),
         help_text="Examples that are not trained on but measured, 0 to 50 percent.",
     )
     suffix = forms.CharField(
@@ -87,70 +126,218 @@ class JobForm(forms.Form):
         help_text="The same seed splits the examples the same way.",
     )
     description = forms.CharField(
-        max_length=2000, required=False, widget=forms.Textarea({"rows": 2}), help_text="For your team."
+        max_length=10_000, required=False, widget=forms.Textarea({"rows": 2}), help_text="For your team."
+    )
+    method = forms.ChoiceField(
+        choices=(), help_text="Reinforcement takes a grader and a part for validation."
+    )
+    grader = forms.CharField(
+        max_length=MAX_GRADER_CHARACTERS,
+        required=False,
+        widget=forms.Textarea({"rows": 7, "spellcheck": "false"}),
+        help_text="For reinforcement: what scores the answers, as a JSON object in OpenAI's words. It finds "
+        "an example's own answer as {{item.reference_answer}}.",
+    )
+    metadata = forms.CharField(
+        required=False,
+        widget=forms.Textarea({"rows": 3, "placeholder": "team=support"}),
+        help_text=f"Short texts that go to the provider with the run: name=value, one a line, at most "
+        f"{planning.MAX_METADATA}.",
     )
 
     def __init__(
-        self, sent: Mapping[str, Any], *, organization: Organization, dataset: Dataset, today: date
+        self,
+        sent: Mapping[str, Any],
+        *,
+        organization: Organization,
+        dataset: Dataset,
+        like: Job | None,
+        today: date,
     ) -> None:
-        """Take what was sent, and for what was not: the dataset's name, the first account and base model."""
+        """Take what was sent, then what was chosen for the job `like`, and defaults for the rest."""
+        self.like = like
         self.accounts = list(organization.provider_accounts.enabled())
-        self.offers = _trainable_offers(self._asked_account(sent), method=dataset.method, today=today)
+        methods = planning.fitting_methods(dataset)
+        chosen = {
+            **(wizard_texts.choices_of(like, longest_grader=MAX_GRADER_CHARACTERS) if like else {}),
+            **sent,
+        }
+        if chosen.get("method") not in methods:
+            chosen["method"] = dataset.method
+        models = _models(organization, chosen.get("start_model", ""))
+        account = self._asked_account(chosen, models)
+        self.offers = _trainable_offers(account, methods=methods, today=today)
         defaults = {
             "name": dataset.name,
-            "base_model": self.offers[0].base_model.name if self.offers else "",
-            "provider": self.accounts[0].name if self.accounts else "",
+            "base_model": _first_name(self.offers, method=chosen["method"]),
+            "provider": account.name if account else "",
             "validation_percentage": 0,
         }
-        super().__init__({**defaults, **sent})
+        super().__init__({**defaults, **chosen})
+        self._choices_of("start_model", [("", "None: the base model"), *_labels(models)])
+        self._choices_of("method", [(method, METHODS[method]) for method in methods])
         # The label is the offer itself, so that the page can show its price.
-        self.fields["base_model"].choices = [(offer.base_model.name, offer) for offer in self.offers]  # type: ignore[attr-defined]
-        self.fields["provider"].choices = [(account.name, account.name) for account in self.accounts]  # type: ignore[attr-defined]
+        self._choices_of("base_model", [(offer.base_model.name, offer) for offer in self.offers])
+        self._choices_of("provider", [(account.name, account.name) for account in self.accounts])
 
-    def _asked_account(self, sent: Mapping[str, Any]) -> ProviderAccount | None:
-        """The account whose offers are shown: the chosen one, or else the first."""
-        chosen = [account for account in self.accounts if account.name == sent.get("provider")]
-        return next(iter(chosen or self.accounts), None)
+    def _choices_of(self, field: str, choices: list[tuple[str, Any]]) -> None:
+        self.fields[field].choices = choices  # type: ignore[attr-defined]
+
+    def _asked_account(
+        self, chosen: Mapping[str, Any], models: Mapping[str, FineTunedModel]
+    ) -> ProviderAccount | None:
+        """The account whose offers are shown: the chosen one, that of the chosen model, or else the first."""
+        model = models.get(chosen.get("start_model", ""))
+        name = chosen.get("provider") or (model.provider_account.name if model else None)
+        asked = [account for account in self.accounts if account.name == name]
+        return next(iter(asked or self.accounts), None)
+
+    @property
+    def opens_model(self) -> bool:
+        """Whether a model to go on from is chosen, or is wrong."""
+        return bool(self["start_model"].value() or self["start_model"].errors)
+
+    @property
+    def opens_more(self) -> bool:
+        """Whether one of the further options is chosen, or is wrong."""
+        is_given = (
+            self["method"].value() == "reinforcement" or self["grader"].value() or self["metadata"].value()
+        )
+        return bool(is_given or self.errors.keys() & set(OPEN_FIELDS))
+
+    @property
+    def grader_example(self) -> str:
+        return wizard_texts.GRADER_EXAMPLE
+
+    @property
+    def starts_from(self) -> str:
+        """The tuned model or the base model that was chosen."""
+        chosen: str = self.cleaned_data["start_model"] or self.cleaned_data["base_model"]
+        return chosen
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """The ones that were given, by the API's names."""
-        names = ("n_epochs", "batch_size", "learning_rate_multiplier")
-        given = {name: self.cleaned_data.get(name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
+        """The ones that were given, by the API's names, and those of the earlier job that no field shows."""
+        given = {name: self.cleaned_data.get(name) for name in NUMBERS}
+        return self.kept_hyperparameters | {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def kept_hyperparameters(self) -> dict[str, Any]:
+        """Of the earlier job: what only its method knows, and no field shows."""
+        if self.like is None or self.cleaned_data.get("method") != self.like.method:
+            return {}
+        return {name: value for name, value in self.like.hyperparameters.items() if name not in NUMBERS}
+
+    @property
+    def kept_metadata(self) -> dict[str, str]:
+        """Of the earlier job: what cannot be written as a line."""
+        return wizard_texts.beyond_lines(self.like.metadata) if self.like else {}
+
+    @property
+    def metadata_sent(self) -> dict[str, str]:
+        given: dict[str, str] = self.cleaned_data["metadata"]
+        return self.kept_metadata | given
+
+    @property
+    def grader_sent(self) -> dict[str, Any]:
+        """The given one; of the earlier job, if none is given and that one is too long to be shown."""
+        if self.keeps_grader and self.like:
+            kept: dict[str, Any] = self.like.grader
+            return kept
+        given: dict[str, Any] = self.cleaned_data["grader"]
+        return given
+
+    @property
+    def keeps_grader(self) -> bool:
+        """Whether the grader is that of the earlier job, which is too long to be shown."""
+        is_long = self.like is not None and len(wizard_texts.grader_text(self.like)) > MAX_GRADER_CHARACTERS
+        wants = self["method"].value() == "reinforcement"
+        return is_long and wants and not self["grader"].value()
 
     @property
     def validation_split(self) -> float:
-        return (self.cleaned_data.get("validation_percentage") or 0) / 100
+        return float((self.cleaned_data.get("validation_percentage") or 0) / 100)
 
-    @property
-    def account(self) -> ProviderAccount:
-        """The chosen account. Raises StopIteration when none was validly chosen."""
-        return next(account for account in self.accounts if account.name == self.cleaned_data["provider"])
+    def clean_grader(self) -> dict[str, Any]:
+        text = self.cleaned_data["grader"]
+        if not text:
+            return {}
+        try:
+            value = strict_json.loads(text.encode())
+        except strict_json.StrictJSONError as error:
+            raise forms.ValidationError(error.message) from error
+        if not isinstance(value, dict):
+            raise forms.ValidationError('Write one JSON object: {"type": ...}.')
+        return value
 
-    @property
-    def chosen_offer(self) -> Offer:
-        """The chosen base model. Raises StopIteration when none was validly chosen."""
-        chosen = self.cleaned_data["base_model"]
-        return next(offer for offer in self.offers if offer.base_model.name == chosen)
+    def clean_metadata(self) -> dict[str, str]:
+        try:
+            return wizard_texts.read_lines(self.cleaned_data["metadata"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            if "metadata" in self.cleaned_data:
+                planning.check_metadata(self.metadata_sent)
+            if {"grader", "method", "validation_percentage"} <= self.cleaned_data.keys():
+                method, split = self.cleaned_data["method"], self.validation_split
+                planning.check_grader(method, grader=self.grader_sent, validation_split=split)
+        except Refused as refusal:
+            self.add_refusal(refusal)
+        return self.cleaned_data
 
     def add_refusal(self, refusal: Refused) -> None:
         """Show what a service refused beside the field that it concerns."""
-        self.add_error(FIELDS.get(refusal.pointer), refusal.message)
+        field = FIELDS.get(refusal.pointer)
+        if field == "base_model" and self.cleaned_data.get("start_model"):
+            field = "start_model"
+        self.add_error(field, refusal.message)
 
     def job_columns(self) -> dict[str, Any]:
         """The valid input as arguments of `create_job`."""
-        columns = ("name", "base_model", "provider", "suffix", "seed", "description")
+        columns = ("name", "provider", "method", "suffix", "seed", "description")
         return {
             **{column: self.cleaned_data[column] for column in columns},
+            "base_model": self.starts_from,
             "hyperparameters": self.hyperparameters,
             "validation_split": self.validation_split,
+            "metadata": self.metadata_sent,
+            "grader": self.grader_sent,
+            "workspace": self.like.workspace if self.like else None,
         }
 
 
-def _trainable_offers(account: ProviderAccount | None, *, method: str, today: date) -> list[Offer]:
-    """What the account can train by `method` today. Retired ones are left out."""
-    if account is None or method not in account.capabilities.methods:
+def _models(organization: Organization, chosen: str) -> dict[str, FineTunedModel]:
+    """The newest models that can be trained further, by the provider's id, and the chosen one as chosen."""
+    usable = organization.fine_tuned_models.select_related("provider_account").exclude(status="archived")
+    newest = usable.filter(provider_account__is_enabled=True).order_by("-created_at", "-id")
+    found = {model.provider_model_id: model for model in newest[:LISTED_MODELS]}
+    if chosen and chosen not in found:
+        called = organization.fine_tuned_models.called(chosen).select_related("provider_account").first()
+        found |= {chosen: called} if called else {}
+    return found
+
+
+def _labels(models: Mapping[str, FineTunedModel]) -> list[tuple[str, str]]:
+    return [
+        (value, f"{model.name}, version {model.version}, at {model.provider_account.name}: {value}")
+        for value, model in models.items()
+    ]
+
+
+def _trainable_offers(
+    account: ProviderAccount | None, *, methods: Collection[str], today: date
+) -> list[Offer]:
+    """What the account can train by one of the methods today. Retired ones are left out."""
+    if account is None:
         return []
-    offers = list_offers(account, day=today)
-    return [offer for offer in offers if method in offer.base_model.methods and not offer.is_retired]
+    offered = {*methods} & {*account.capabilities.methods}
+    offers = list_offers(account, day=today) if offered else []
+    return [offer for offer in offers if offered & {*offer.base_model.methods} and not offer.is_retired]
+
+
+def _first_name(offers: list[Offer], *, method: str) -> str:
+    """The base model that is chosen at first: one that is trained by `method`, if there is any."""
+    fitting = [offer for offer in offers if method in offer.base_model.methods]
+    return next((offer.base_model.name for offer in fitting or offers), "")

@@ -18,7 +18,14 @@ from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
 from finetuning.providers import get_provider
-from finetuning.providers.base import CostEstimate, OutcomeUnknown, ProviderError, ProviderUnreachable
+from finetuning.providers.base import (
+    CostEstimate,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderUnreachable,
+    RemoteJob,
+)
 from finetuning.queueing import queue_on_commit
 from jobs import planning, starting, steps, tasks
 from jobs.evidence import evidence_at, evidence_in
@@ -28,7 +35,6 @@ from jobs.states import Status
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
-MAX_BACK_OFF = timedelta(minutes=30)
 # What a step is counted as in the account's limit: a run and a page of its events, or two pages of a list.
 CALLS_PER_STEP = 2
 # A doorbell for each of a thousand jobs would let everybody else's wait behind them; the sweep takes turns.
@@ -79,40 +85,41 @@ def create_job(
 
     `provider` is an account's name, empty for the default one; `method` empty for the dataset's own;
     `retried_from` the job whose place the new one takes; `base_model` also a tuned model, by id or name.
-    Raises DatasetNotTrainable, UnknownBaseModel, BaseModelRetired, MethodNotOffered, TooFewExamples,
-    NoProviderAccount, UnknownProvider, ProviderNotUsable or TooManyJobs; then nothing was made.
+    Raises as `planning.plan_job`, `planning.check_grader` and `planning.check_metadata` do, or TooManyJobs;
+    then nothing was made.
     """
-    hyperparameters = hyperparameters or {}
-    start = planning.find_start(organization, base_model=base_model, provider=provider)
-    chosen_method = planning.matching_method(start.account, dataset, start.offer, method)
-    planning.check_grader(chosen_method, grader=grader or {}, validation_split=validation_split)
-    estimate = planning.estimate_cost(
-        dataset,
-        account=start.account,
-        base_model=start.offer.base_model.name,
+    hyperparameters, metadata, grader = hyperparameters or {}, metadata or {}, grader or {}
+    planning.check_metadata(metadata)
+    plan = planning.plan_job(
+        organization,
+        dataset=dataset,
+        base_model=base_model,
+        provider=provider,
+        method=method,
         epochs=hyperparameters.get("n_epochs"),
         validation_split=validation_split,
     )
+    planning.check_grader(plan.method, grader=grader, validation_split=validation_split)
     return _accept(
         organization,
         created_by=by,
         name=name,
         description=description,
         dataset=dataset,
-        provider_account=start.account,
+        provider_account=plan.start.offer.account,
         workspace=workspace or dataset.workspace,
-        base_model=start.offer.base_model.name,
-        parent_model=start.parent,
-        start_model=start.model,
-        metadata=metadata or {},
-        grader=grader or {},
-        method=chosen_method,
+        base_model=plan.start.offer.base_model.name,
+        parent_model=plan.start.parent,
+        start_model=plan.start.model,
+        metadata=metadata,
+        grader=grader,
+        method=plan.method,
         hyperparameters=hyperparameters,
         validation_split=validation_split,
         suffix=suffix,
         retried_from=retried_from,
         seed=secrets.randbelow(2**31) if seed is None else seed,
-        **_expected(estimate),
+        **_expected(plan.estimate),
     )
 
 
@@ -197,6 +204,18 @@ def advance_job(job: Job) -> None:
     take_step(job, lambda: steps.take_next_step(job, get_provider(account)))
 
 
+def record_status(job: Job, provider: Provider, remote: RemoteJob) -> None:
+    """Record how a run stands by what the provider has just answered.
+
+    Where another worker is at the job, the next poll, which is due at once, does it.
+    """
+    now = timezone.now()
+    if job.claim(now=now, until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        take_step(job, lambda: steps.record_status(job, provider, remote, now=now))
+    else:
+        job.make_due(now=now)
+
+
 def _is_spared(job: Job, *, now: datetime) -> bool:
     """Whether the job goes on although each of its last workers died at it."""
     if job.create_intent_at is None and job.provider_job_id is None:
@@ -204,7 +223,7 @@ def _is_spared(job: Job, *, now: datetime) -> bool:
         _fail(job, code="poison", message=message)
         return False
     # There may be a run, which goes on and costs money: look after it, but seldom, in case this one dies too.
-    job.record(now=now, next_check_at=now + MAX_BACK_OFF)
+    job.record(now=now, next_check_at=now + _longest_wait())
     return True
 
 
@@ -256,15 +275,19 @@ def check_for_duplicates(job: Job) -> None:
         starting.look_for_duplicates(job, get_provider(account))
     except ProviderError as error:
         logger.warning("job %s could not be checked for duplicates: %s", job.pk, error.message)
-        again_at: datetime | None = now + MAX_BACK_OFF
+        again_at: datetime | None = now + _longest_wait()
     else:
         again_at = starting.next_duplicate_check(job, now)
     Job.objects.filter(pk=job.pk).update(dup_check_at=again_at)
 
 
+def _longest_wait() -> timedelta:
+    return timedelta(seconds=settings.MAX_BACK_OFF_SECONDS)
+
+
 def _back_off(failures: int) -> timedelta:
-    """One poll interval, doubled with each failure, at most half an hour."""
-    return min(MAX_BACK_OFF, timedelta(seconds=settings.POLL_INTERVAL_SECONDS * 2.0 ** min(failures, 10)))
+    """One poll interval, doubled with each failure, at most MAX_BACK_OFF_SECONDS."""
+    return min(_longest_wait(), timedelta(seconds=settings.POLL_INTERVAL_SECONDS * 2.0 ** min(failures, 10)))
 
 
 def _record_provider_error(job: Job, error: ProviderError) -> None:
@@ -275,7 +298,7 @@ def _record_provider_error(job: Job, error: ProviderError) -> None:
     now = timezone.now()
     wait = _back_off(job.retries)
     if isinstance(error, ProviderUnreachable) and error.retry_after:
-        wait = max(wait, min(MAX_BACK_OFF, timedelta(seconds=error.retry_after)))
+        wait = max(wait, min(_longest_wait(), timedelta(seconds=error.retry_after)))
     message = f"{error.message} Trying again at {now + wait:%H:%M:%S} UTC."
     job.events.create(event_type="error", level="warning", message=message, created_at=now)
     job.release(next_check_at=now + wait, attempts=0, retries=job.retries + 1)

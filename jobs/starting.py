@@ -109,10 +109,14 @@ def _upload_files(job: Job, provider: Provider) -> None:
 
 
 def _read_at(job: Job) -> datetime | None:
-    """When the stored examples were read. Raises DatasetBeingRead while they are not whole."""
+    """When the stored examples were read. Raises DatasetBeingRead while they are not whole, ProviderRefused
+    when they have errors by now."""
     job.dataset.refresh_from_db(fields=["status", "validated_at"])
     if job.dataset.is_processing:
         raise DatasetBeingRead
+    if not job.dataset.validated:
+        message = f"The dataset {job.dataset.name!r} has errors, which its last check has found."
+        raise ProviderRefused(message, code="dataset_not_trainable")
     return job.dataset.validated_at
 
 

@@ -28,7 +28,6 @@ def use_checkpoint(job: Job, *, model_id: str) -> Job:
     if model is None:
         raise NoModel("The job has no model, or it was deleted.")
     registry.use_checkpoint(model, provider_model_id=model_id)
-    job.refresh_from_db()
     return job
 
 
@@ -43,16 +42,18 @@ def resume_job(job: Job) -> Job:
 
 
 def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Job:
-    """Send `request` for a run, then look how it stands."""
+    """Send `request` for a run, and record how it then stands."""
     if not job.provider_account.capabilities.pauses:
         raise CannotPause("Providers of this kind do not pause runs. Cancel the job, or let it go on.")
     if job.status != Status.RUNNING or job.provider_job_id is None:
         raise CannotPause(f"Only a job that is being trained can be paused; this one is {job.status}.")
     try:
         starting.own_installation()
-        request(get_provider(job.provider_account), job.provider_job_id)
+        provider = get_provider(job.provider_account)
+        remote = request(provider, job.provider_job_id)
     except ProviderRefused as refusal:
         raise CannotPause(f"The provider says: {refusal.message}") from refusal
     except ProviderError as error:
         raise services.ProviderDidNotAnswer(error.message) from error
-    return services.sync_job(job)
+    services.record_status(job, provider, remote)
+    return job

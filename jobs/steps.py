@@ -5,9 +5,10 @@ The caller holds the lease. Nothing here is inside a transaction while the provi
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 
@@ -48,15 +49,24 @@ def take_next_step(job: Job, provider: Provider) -> None:
 def _poll(job: Job, provider: Provider) -> None:
     """Ask how the run stands, or that it be cancelled, and record the answer and the new events."""
     remote_id = job.provider_job_id or ""
-    try:
+    with _refusals_pass(job):
         if job.cancel_requested_at:
             starting.own_installation()
             remote = starting.ask_to_cancel(provider, remote_id)
         else:
             remote = provider.get_job(remote_id)
-        record_answer(job, provider, remote)
+    record_answer(job, provider, remote)
+
+
+@contextmanager
+def _refusals_pass(job: Job) -> Iterator[None]:
+    """Take what the provider refuses about a run for a passing fault, the first ten times in a row.
+
+    A key was replaced, or a listing lags: the run itself goes on meanwhile.
+    """
+    try:
+        yield
     except ProviderRefused as refusal:
-        # A key that was replaced, or a listing that lags: the run itself goes on meanwhile.
         if job.retries < POLLS_REFUSED_BEFORE_FAILURE:
             raise ProviderUnreachable(refusal.message) from refusal
         raise
@@ -64,7 +74,9 @@ def _poll(job: Job, provider: Provider) -> None:
 
 def record_answer(job: Job, provider: Provider, remote: RemoteJob) -> None:
     """Record what the provider shows of the run, and the events that came since. Raises as the callers do."""
-    _record_events(job, _new_events(job, provider.list_events(remote.id)))
+    with _refusals_pass(job):
+        news = _new_events(job, provider.list_events(remote.id))
+    _record_events(job, news)
     now = timezone.now()
     job.record(
         now=now,
@@ -73,7 +85,7 @@ def record_answer(job: Job, provider: Provider, remote: RemoteJob) -> None:
         estimated_finish_at=remote.estimated_finish_at or job.estimated_finish_at,
         total_epochs=remote.total_epochs or job.total_epochs,
     )
-    _record_status(job, provider, remote, now=now)
+    record_status(job, provider, remote, now=now)
 
 
 def _new_events(job: Job, newest_first: Iterator[RemoteEvent]) -> list[RemoteEvent]:
@@ -98,14 +110,12 @@ def _record_events(job: Job, events: list[RemoteEvent]) -> None:
     JobEvent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
 
 
-def _record_status(job: Job, provider: Provider, remote: RemoteJob, *, now: datetime) -> None:
+def record_status(job: Job, provider: Provider, remote: RemoteJob, *, now: datetime) -> None:
+    """Move the job to where its run stands. Raises LeaseLost or IllegalMove."""
     if remote.vendor_status != job.vendor_status:
-        job.record(now=now, vendor_status=remote.vendor_status)
-        if remote.vendor_status in PAUSED:
-            job.events.create(event_type="status", message="Paused at the provider.", created_at=now)
-        elif remote.status is None:
-            message = f"The provider says {remote.vendor_status!r}, a word not known here. The job goes on."
-            job.events.create(event_type="status", level="warning", message=message, created_at=now)
+        with transaction.atomic():
+            _tell_of_word(job, remote, now=now)
+            job.record(now=now, vendor_status=remote.vendor_status)
     if remote.status is RemoteStatus.RUNNING and job.status == Status.QUEUED:
         job.move_to(Status.RUNNING, message="Training has started.", now=now, started_at=now)
     if job.status == Status.RUNNING:
@@ -124,6 +134,16 @@ def _record_status(job: Job, provider: Provider, remote: RemoteJob, *, now: date
         )
     elif remote.status is RemoteStatus.CANCELLED:
         job.move_to(Status.CANCELLED, message="Cancelled at the provider.", now=now, cancelled_at=now)
+
+
+def _tell_of_word(job: Job, remote: RemoteJob, *, now: datetime) -> None:
+    """Log a pause, once although it has two words, and a word that says nothing to us."""
+    if remote.vendor_status in PAUSED:
+        if job.vendor_status not in PAUSED:
+            job.events.create(event_type="status", message="Paused at the provider.", created_at=now)
+    elif remote.status is None:
+        message = f"The provider says {remote.vendor_status!r}, a word not known here. The job goes on."
+        job.events.create(event_type="status", level="warning", message=message, created_at=now)
 
 
 def last_measurement(job: Job) -> dict[str, Any]:
@@ -151,8 +171,6 @@ def _record_progress(job: Job, *, now: datetime) -> None:
 
 def _checkpoints(job: Job, provider: Provider) -> list[dict[str, Any]]:
     """What the provider kept on the way; nothing where it does not tell, which is no reason to wait."""
-    if not job.provider_account.capabilities.checkpoints:
-        return []
     try:
         return [asdict(checkpoint) for checkpoint in provider.list_checkpoints(job.provider_job_id or "")]
     except ProviderError as error:
@@ -197,4 +215,4 @@ def _actual_cost_usd(offer: Offer | None, trained_tokens: int | None) -> Decimal
     price = offer.training_price if offer else None
     if price is None or trained_tokens is None:
         return None
-    return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return price.cost_of(trained_tokens)

@@ -18,12 +18,12 @@ from datasets.models import Dataset
 from finetuning.errors import Refused
 from finetuning.models import Role
 from finetuning.pages import page_of
-from finetuning.providers.base import CostEstimate
 from finetuning.tenancy import OrganizationRequest, members_only
 from jobs import planning, services, steering
 from jobs.forms import DatasetForm, JobForm
 from jobs.loss_curve import read_points, thin_out
 from jobs.models import Job, JobQuerySet
+from jobs.planning import Plan
 from jobs.states import Status
 from jobs.timeline import timeline
 
@@ -96,18 +96,23 @@ def new_job(request: OrganizationRequest) -> HttpResponse:
     if not choice.is_valid():
         return _choose_dataset(request, choice)
     dataset: Dataset = choice.cleaned_data["dataset"]
-    form = _job_form(request, sent, dataset)
-    estimate = _estimate(form, dataset)
+    form = _job_form(request, sent, choice)
+    plan = _plan(request, form, dataset)
     if form.is_valid() and request.method == "POST":
-        return _launch(request, form, dataset, estimate)
-    if form.is_valid() and sent.get("step") == "review":
-        return _review(request, form, dataset, estimate)
-    return _configure(request, form, dataset, estimate)
+        return _launch(request, form, dataset, plan)
+    if form.is_valid() and plan and sent.get("step") == "review":
+        return _review(request, form, dataset, plan)
+    return _configure(request, form, dataset, plan)
 
 
-def _job_form(request: OrganizationRequest, sent: QueryDict, dataset: Dataset) -> JobForm:
-    today = timezone.now().date()
-    return JobForm(sent.dict(), organization=request.organization, dataset=dataset, today=today)
+def _job_form(request: OrganizationRequest, sent: QueryDict, choice: DatasetForm) -> JobForm:
+    return JobForm(
+        sent.dict(),
+        organization=request.organization,
+        dataset=choice.cleaned_data["dataset"],
+        like=choice.cleaned_data["like"],
+        today=timezone.now().date(),
+    )
 
 
 def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
@@ -120,42 +125,48 @@ def _choose_dataset(request: OrganizationRequest, form: DatasetForm) -> HttpResp
         "page_obj": page,
         "datasets": list(page),
         "not_ready": totals["total_datasets"] - count,
-        "refusal": form.errors.get("dataset") if form.data.get("dataset") else None,
+        "refusals": [
+            *(form.errors.get("dataset", []) if form.data.get("dataset") else []),
+            *form.errors.get("like", []),
+        ],
     }
     return render(request, "jobs/new_dataset.html", context)
 
 
 def _configure(
-    request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
-) -> HttpResponse:
-    context = {"form": form, "dataset": dataset, "estimate": estimate}
-    return render(request, "jobs/new_model.html", context, status=422 if form.errors else 200)
-
-
-def _review(
-    request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
+    request: OrganizationRequest, form: JobForm, dataset: Dataset, plan: Plan | None
 ) -> HttpResponse:
     context = {
         "form": form,
+        "like": form.like,
         "dataset": dataset,
-        "estimate": estimate,
-        "offer": form.chosen_offer,
-        "account": form.account,
+        "estimate": plan.estimate if plan else None,
+    }
+    return render(request, "jobs/new_model.html", context, status=422 if form.errors else 200)
+
+
+def _review(request: OrganizationRequest, form: JobForm, dataset: Dataset, plan: Plan) -> HttpResponse:
+    context = {
+        "form": form,
+        "like": form.like,
+        "dataset": dataset,
+        "plan": plan,
+        "estimate": plan.estimate,
+        "offer": plan.start.offer,
+        "account": plan.start.offer.account,
         "curl": _curl(request.build_absolute_uri("/api/fine-tuning/jobs"), form, dataset),
     }
     return render(request, "jobs/new_review.html", context)
 
 
-def _launch(
-    request: OrganizationRequest, form: JobForm, dataset: Dataset, estimate: CostEstimate | None
-) -> HttpResponse:
+def _launch(request: OrganizationRequest, form: JobForm, dataset: Dataset, plan: Plan | None) -> HttpResponse:
     try:
         job = services.create_job(
             request.organization, by=request.user, dataset=dataset, **form.job_columns()
         )
     except Refused as refusal:
         form.add_refusal(refusal)
-        return _configure(request, form, dataset, estimate)
+        return _configure(request, form, dataset, plan)
     messages.success(request, f"{job.name} was accepted. You can close this page; the training goes on.")
     return redirect("jobs:detail", job.pk)
 
@@ -168,20 +179,24 @@ def estimate_job(request: OrganizationRequest) -> HttpResponse:
     if not choice.is_valid():
         raise Http404
     dataset: Dataset = choice.cleaned_data["dataset"]
-    form = _job_form(request, request.GET, dataset)
-    estimate = _estimate(form, dataset)
-    return render(request, "jobs/_estimate.html", {"form": form, "dataset": dataset, "estimate": estimate})
+    form = _job_form(request, request.GET, choice)
+    plan = _plan(request, form, dataset)
+    context = {"form": form, "dataset": dataset, "estimate": plan.estimate if plan else None}
+    return render(request, "jobs/_estimate.html", context)
 
 
-def _estimate(form: JobForm, dataset: Dataset) -> CostEstimate | None:
-    """The price of what the form holds; None, and the reason among the form's errors, when there is none."""
-    if {"base_model", "provider", "n_epochs", "validation_percentage"} & form.errors.keys():
+def _plan(request: OrganizationRequest, form: JobForm, dataset: Dataset) -> Plan | None:
+    """What would be trained at what price; None, and the reason among the form's errors, when nothing can."""
+    needed = {"base_model", "start_model", "provider", "method", "n_epochs", "validation_percentage"}
+    if needed & form.errors.keys():
         return None
     try:
-        return planning.estimate_cost(
-            dataset,
-            account=form.account,
-            base_model=form.cleaned_data["base_model"],
+        return planning.plan_job(
+            request.organization,
+            dataset=dataset,
+            base_model=form.starts_from,
+            provider=form.cleaned_data["provider"],
+            method=form.cleaned_data["method"],
             epochs=form.cleaned_data["n_epochs"],
             validation_split=form.validation_split,
         )
@@ -199,10 +214,14 @@ def _curl(url: str, form: JobForm, dataset: Dataset) -> str:
         "datasetId": str(dataset.pk),
         "baseModel": columns["base_model"],
         "provider": columns["provider"],
+        "method": columns["method"],
+        "grader": columns["grader"],
         "hyperparameters": columns["hyperparameters"],
         "validationSplit": columns["validation_split"],
         "suffix": columns["suffix"],
         "seed": columns["seed"],
+        "metadata": columns["metadata"],
+        "workspaceId": str(columns["workspace"].pk) if columns["workspace"] else None,
     }
     given = {name: value for name, value in body.items() if value not in ("", None, {}, 0.0)}
     return "\n".join(
@@ -225,7 +244,7 @@ def show_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
         **_progress(request, job),
         **_log(request, job),
         "points": thin_out(points, TABLE_ROWS),
-        "again": _again(job),
+        "again": urlencode({"dataset": job.dataset_id, "like": job.pk}),
     }
     return render(request, "jobs/detail.html", context)
 
@@ -347,17 +366,3 @@ def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
 def _log(request: OrganizationRequest, job: Job) -> dict[str, Any]:
     page = Paginator(job.events.newest_first(), EVENTS_PER_PAGE).get_page(request.GET.get("page"))
     return {"job": job, "page_obj": page, "events": list(page), "is_live": job.is_active and page.number == 1}
-
-
-def _again(job: Job) -> str:
-    """The wizard's address with this job's choices filled in, as a query string."""
-    chosen = {
-        "dataset": job.dataset_id,
-        "name": job.name,
-        "base_model": job.base_model,
-        "provider": job.provider_account.name,
-        "validation_percentage": round(job.validation_split * 100),
-        "suffix": job.suffix,
-        **job.hyperparameters,
-    }
-    return urlencode({name: value for name, value in chosen.items() if value not in ("", None)})

@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel
+from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel, UsageBatch
 
 
 @admin.register(FineTunedModel)
@@ -98,3 +98,14 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         for key in queryset:
             key.revoke(now=timezone.now())
         self.message_user(request, f"{len(queryset)} keys revoked.")
+
+
+@admin.register(UsageBatch)
+class UsageBatchAdmin(ReadOnlyAdmin):
+    """Files of calls of which some were put aside, see docs/gateway.md."""
+
+    list_display = ("created_at", "id", "refused_calls", "reason")
+    date_hierarchy = "created_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UsageBatch]:
+        return super().get_queryset(request).filter(refused_calls__gt=0)

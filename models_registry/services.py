@@ -14,7 +14,7 @@ from finetuning.providers.base import Completion, ProviderError
 from models_registry import agents
 from models_registry.agents import ModelNotActive
 from models_registry.models import FineTunedModel
-from models_registry.usage import CallRecord, add_usage, prices_of
+from models_registry.usage import CallRecord, add_usage, charge_for, prices_of
 
 ACTIVE = FineTunedModel.Status.ACTIVE
 
@@ -167,7 +167,11 @@ def record_usage(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         latency_ms=latency_ms,
-        price_usd=prices_of(model.provider_account, model.base_model).price(prompt_tokens, completion_tokens),
+        **charge_for(
+            prices_of(model.provider_account, model.base_model),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+        ),
     )
     add_usage([call])
     model.refresh_from_db()

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from django.db import DataError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from finetuning.models import Organization, ProviderAccount, price_list
@@ -25,6 +25,14 @@ MODEL_LENGTH = 200
 PER_MILLION = Decimal(1_000_000)
 SHOWN = timedelta(days=30)
 WARNED_SHARE = Decimal("0.8")
+# A file that is found again is known to have been counted for so long, and is not counted when it is older. A
+# day between the two, for clocks that disagree.
+KEPT_FOR = timedelta(days=7)
+COUNTED_FOR = KEPT_FOR - timedelta(days=1)
+# What is wrong with a record, and will be so the next time.
+UNCOUNTABLE = (DataError, IntegrityError, ValueError, OverflowError, RecursionError)
+# In Unix seconds; what the calendar has days for.
+Moment = Annotated[float, msgspec.Meta(ge=0, le=4_000_000_000)]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +47,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is counted of one call. `ended_at` is in Unix seconds; see UsageDay for the rest."""
 
-    ended_at: float
+    ended_at: Moment
     organization_id: UUID
     provider_model_id: str
     model_id: UUID | None = None
@@ -53,6 +61,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 0
     first_token_ms: int = 0
     price_usd: Decimal = Decimal()
+    unpriced_tokens: int = 0
     said: Said | None = None
 
     @property
@@ -68,22 +77,35 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prices(msgspec.Struct, frozen=True):
-    """US dollars per million tokens; zeros for a base model whose prices are not known."""
+    """US dollars per million tokens."""
 
-    input_usd: Decimal = Decimal()
-    output_usd: Decimal = Decimal()
-
-    def price(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
-        """Of one call, in US dollars."""
-        return (self.input_usd * prompt_tokens + self.output_usd * completion_tokens) / PER_MILLION
+    input_usd: Decimal
+    cached_input_usd: Decimal
+    output_usd: Decimal
 
 
-def prices_of(account: ProviderAccount, base_model: str) -> Prices:
-    """What tokens of a model cost today at `account` that was made from `base_model`."""
-    known = price_list(account.kind, day=timezone.now().date()).get(base_model)
+def prices_of(account: ProviderAccount, base_model: str) -> Prices | None:
+    """What tokens of a model cost today at `account` that was made from `base_model`; None: not known."""
+    prices = price_list(account.kind, base_models=[base_model], day=timezone.now().date())
+    known = prices.get(base_model)
     if known is None or known.input_usd is None or known.output_usd is None:
-        return Prices()
-    return Prices(known.input_usd, known.output_usd)
+        return None
+    cached_usd = known.input_usd if known.cached_input_usd is None else known.cached_input_usd
+    return Prices(known.input_usd, cached_usd, known.output_usd)
+
+
+def charge_for(
+    prices: Prices | None, *, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+) -> dict[str, Any]:
+    """What a record says of the price of its tokens. `cached_tokens` are among those of the prompt."""
+    if prices is None:
+        return {"unpriced_tokens": prompt_tokens + completion_tokens}
+    price = (
+        prices.input_usd * (prompt_tokens - cached_tokens)
+        + prices.cached_input_usd * cached_tokens
+        + prices.output_usd * completion_tokens
+    )
+    return {"price_usd": price / PER_MILLION}
 
 
 def month_of(moment: datetime) -> date:
@@ -102,25 +124,41 @@ def usage_of(days: UsageDayQuerySet, *, now: datetime | None = None) -> dict[str
 
 
 @transaction.atomic
-def fold_batch(batch_id: UUID, records: Sequence[CallRecord]) -> bool:
-    """Add a batch of calls to the numbers. False when it was added before."""
+def fold_batch(batch_id: UUID, records: Sequence[CallRecord]) -> list[CallRecord] | None:
+    """Add a batch of calls to the numbers, but for those that the database refuses, which come back.
+
+    None when the batch was added before.
+    """
     _, is_new = UsageBatch.objects.get_or_create(pk=batch_id)
-    if is_new:
+    if not is_new:
+        return None
+    return [] if _is_added(records) else [record for record in records if not _is_added([record])]
+
+
+def _is_added(records: Sequence[CallRecord]) -> bool:
+    try:
         add_usage(records)
-    return is_new
+    except UNCOUNTABLE:
+        return False
+    return True
 
 
-def forget_batch(batch_id: UUID) -> None:
-    """Call this when the batch can never be handed in again."""
-    UsageBatch.objects.filter(pk=batch_id).delete()
+def note_refused(batch_id: UUID, *, calls: int, reason: str) -> None:
+    """Tell operators of calls of a file that were put aside."""
+    UsageBatch.objects.update_or_create(pk=batch_id, defaults={"refused_calls": calls, "reason": reason})
+
+
+def forget_batches(*, now: datetime) -> None:
+    """Those whose files would not be counted any more."""
+    UsageBatch.objects.filter(refused_calls=0, created_at__lt=now - KEPT_FOR).delete()
 
 
 @transaction.atomic
 def add_usage(records: Sequence[CallRecord]) -> None:
     """Add calls to the days, to the totals of their models, to the last use of their keys.
 
-    Calls of an organization that is gone are left out. Announces `spending.warned` once a month for each
-    organization that has spent 80 % of its cap.
+    Calls of an organization that is gone are left out. Announces `spending.warned` for each organization that
+    has spent 80 % of its cap of a month: once for each month and cap.
     """
     found = Organization.with_deleted.in_bulk({record.organization_id for record in records})
     kept = [record for record in records if record.organization_id in found]
@@ -132,8 +170,10 @@ def add_usage(records: Sequence[CallRecord]) -> None:
     for record in kept:
         if record.said is not None:
             _keep_conversation(found[record.organization_id], record, record.said)
-    for organization in found.values():
-        _warn_of_cap(organization, month_of(max(record.ended for record in kept)))
+    for organization_id, month in sorted(
+        {(record.organization_id, month_of(record.ended)) for record in kept}
+    ):
+        _warn_of_cap(found[organization_id], month)
 
 
 def _sums(records: Iterable[CallRecord], attribute: str) -> dict[Any, list[Any]]:
@@ -166,15 +206,16 @@ def _keep_conversation(organization: Organization, record: CallRecord, said: Sai
                 model=record.provider_model_id[:MODEL_LENGTH],
                 occurred_at=record.ended,
             )
-    except DataError as error:
-        logger.warning("a conversation of %s cannot be kept: %s", said.agent_name, error)
+    except UNCOUNTABLE as error:
+        # The words of the error are those of the conversation.
+        logger.warning("a conversation of %s cannot be kept: %s", said.agent_name, type(error).__name__)
 
 
 def _warn_of_cap(organization: Organization, month: date) -> None:
     cap = organization.monthly_cap_usd
-    if cap is None or (organization.cap_warned_on or date.min) >= month:
+    if not cap or (organization.cap_warned_on or date.min) >= month:
         return
-    spent = organization.usage_days.since(month).spent()
+    spent = organization.usage_days.in_month(month).spent()
     if spent >= cap * WARNED_SHARE and organization.mark_cap_warned(month):
         data = {"month": f"{month:%Y-%m}", "spentUsd": float(round(spent, 2)), "monthlyCapUsd": float(cap)}
         announce(organization, "spending.warned", data)

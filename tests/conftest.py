@@ -32,11 +32,12 @@ def fill_price_book():
     """Put back what the migration puts there: a test that commits leaves all tables empty behind it."""
     if not BasePrice.objects.exists():
         import_module("finetuning.migrations.0010_price_book").fill(apps, None)
+        import_module("finetuning.migrations.0013_sandbox_reinforces").forget(apps, None)
 
 
 @pytest.fixture(autouse=True)
 def price_book(request, _django_db_helper):
-    """Each test with a database finds the price book as it is after the migration."""
+    """Each test with a database finds the price book as it is after the migrations."""
     if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & {*request.fixturenames}:
         fill_price_book()
 

@@ -25,8 +25,9 @@ NEARLY_THE_SAME = 0.8
 MIN_SHINGLES = 5
 SEED = 42
 
-_ROW = Struct(f"<{SIGNATURE_BYTES}I")
 _SHINGLE_BYTES = 16
+# Lists of numbers become an array in half the time by way of their bytes.
+_MINIMA = Struct(f"<{SIGNATURE_BYTES}I")
 _TEXTS_AT_ONCE = 500
 _SPACE = 0x20
 # UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
@@ -83,9 +84,8 @@ def signatures(texts: Sequence[bytes]) -> bytes:
     hashes, ends = _shingles(texts)
     offsets = np.concatenate([[0], ends]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, SIGNATURE_BYTES, SEED)
-    # Several times as fast as an array made of lists.
-    packed = b"".join([_ROW.pack(*row) for row in matrix.to_rows()])
-    rows = np.frombuffer(packed, dtype="<u4").astype(np.uint8).reshape(-1, SIGNATURE_BYTES)
+    minima = b"".join([_MINIMA.pack(*row) for row in matrix.to_rows()])
+    rows = np.frombuffer(minima, dtype="<u4").astype(np.uint8).reshape(-1, SIGNATURE_BYTES)
     rows[np.diff(offsets) < MIN_SHINGLES] = 0
     return rows.tobytes()
 

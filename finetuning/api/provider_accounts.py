@@ -32,7 +32,6 @@ ACCOUNT = {
     "capabilities": {
         "methods": ["supervised", "dpo"],
         "pauses": False,
-        "checkpoints": True,
         "takesJobsUntil": None,
     },
     "health": "healthy",
@@ -47,7 +46,10 @@ ACCOUNT = {
 class UpdateProviderAccountSerializer(Serializer):
     name = serializers.SlugField(max_length=50, help_text="What a job calls `provider`.")
     base_url = serializers.CharField(
-        max_length=200, required=False, allow_blank=True, help_text="Empty for OpenAI itself and the sandbox."
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        help_text="Empty for OpenAI, Nebius and the sandbox: the vendor's own.",
     )
     api_key = serializers.CharField(
         max_length=1000, required=False, allow_blank=True, help_text="Never shown again. Empty: it stays."
@@ -72,7 +74,6 @@ class CapabilitiesSerializer(Serializer):
 
     methods = serializers.ListField(child=serializers.CharField())
     pauses = serializers.BooleanField()
-    checkpoints = serializers.BooleanField()
     takes_jobs_until = serializers.DateField(allow_null=True)
 
 
@@ -81,7 +82,7 @@ class ProviderAccountSerializer(ModelSerializer):
     """Of the key, only the last four characters are ever shown."""
 
     kind = serializers.ChoiceField(choices=ProviderAccount.Kind.choices)
-    base_url = serializers.CharField(help_text="Empty for OpenAI itself and the sandbox.")
+    base_url = serializers.CharField(help_text="Empty: the vendor's own.")
     base_models = serializers.ListField(child=serializers.CharField())
     default = serializers.BooleanField(source="is_default")
     enabled = serializers.BooleanField(source="is_enabled")

@@ -65,10 +65,12 @@ class Organization(models.Model):
         self.refresh_from_db()
 
     def cap_spending(self, usd: Decimal | None, *, now: datetime) -> None:
-        """Limit what a month's calls may cost, in US dollars; None lifts the limit. Warns anew at 80 %."""
-        Organization.objects.filter(pk=self.pk).update(
-            monthly_cap_usd=usd, cap_warned_on=None, updated_at=now
-        )
+        """Limit what a month's calls may cost, in US dollars; None lifts the limit.
+
+        Another cap than before warns anew at 80 %.
+        """
+        others = Organization.objects.filter(pk=self.pk).exclude(monthly_cap_usd=usd)
+        others.update(monthly_cap_usd=usd, cap_warned_on=None, updated_at=now)
         self.refresh_from_db()
 
     def mark_cap_warned(self, month: date) -> bool:

@@ -3,6 +3,7 @@
 They belong to nobody: a price is the same for every organization that trains with a provider of that kind.
 """
 
+from collections.abc import Collection
 from datetime import date
 
 from django.db import models
@@ -60,13 +61,14 @@ class BaseRetirement(models.Model):
         return f"{self.base_model} at {self.provider_kind}: {self.retires_on}"
 
 
-def price_list(kind: str, *, day: date) -> dict[str, BasePrice]:
-    """The prices that hold on `day` at providers of `kind`, by base model."""
-    known = BasePrice.objects.filter(provider_kind=kind, valid_from__lte=day).order_by("valid_from")
-    return {price.base_model: price for price in known}
+def price_list(kind: str, *, base_models: Collection[str], day: date) -> dict[str, BasePrice]:
+    """The prices of these base models that hold on `day` at providers of `kind`, by base model."""
+    known = BasePrice.objects.filter(provider_kind=kind, base_model__in=base_models, valid_from__lte=day)
+    newest = known.order_by("base_model", "-valid_from").distinct("base_model")
+    return {price.base_model: price for price in newest}
 
 
-def announced_retirements(kind: str) -> dict[str, date]:
-    """The last days that are known for providers of `kind`, by base model."""
-    known = BaseRetirement.objects.filter(provider_kind=kind)
+def announced_retirements(kind: str, *, base_models: Collection[str]) -> dict[str, date]:
+    """The last days of these base models, as far as they are known for providers of `kind`."""
+    known = BaseRetirement.objects.filter(provider_kind=kind, base_model__in=base_models)
     return dict(known.values_list("base_model", "retires_on"))

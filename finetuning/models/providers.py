@@ -7,7 +7,8 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Greatest
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Greatest, Least
 
 from finetuning import sealing
 from finetuning.capabilities import CAPABILITIES, Capabilities
@@ -16,8 +17,6 @@ from finetuning.models.organizations import Organization
 
 # After so many failed calls in a row an account is left alone for a while.
 FAILURES_BEFORE_PAUSE = 5
-PAUSE = timedelta(seconds=30)
-MAX_PAUSE = timedelta(minutes=30)
 # What an account may use at once after a quiet time.
 BURST = timedelta(minutes=1)
 
@@ -132,7 +131,8 @@ class ProviderAccount(models.Model):
         )
 
     def set_api_key(self, api_key: str) -> None:
-        """Seal `api_key` into the columns; the caller saves."""
+        """Seal `api_key`, without the newline at the end of a file, into the columns; the caller saves."""
+        api_key = api_key.strip()
         self.sealed_api_key = sealing.seal(api_key, place=self.api_key_place)
         self.api_key_last_four = api_key[-4:]
 
@@ -188,7 +188,7 @@ class ProviderAccount(models.Model):
         below_limit = Q(calls_until=None) | Q(calls_until__lte=now + BURST)
         admitted = ProviderAccount.objects.filter(awake, below_limit, pk=self.pk).update(
             calls_until=Greatest(F("calls_until"), Value(now)) + cost,
-            paused_until=Case(When(failures__gte=FAILURES_BEFORE_PAUSE, then=Value(now + PAUSE))),
+            paused_until=Case(When(failures__gte=FAILURES_BEFORE_PAUSE, then=Value(now + _pause(0)))),
         )
         if not admitted:
             self.refresh_from_db(fields=["calls_until", "failures", "paused_until", "last_error"])
@@ -206,22 +206,35 @@ class ProviderAccount(models.Model):
         return f"The provider account {self.name} does not answer as it should: {self.last_error}{until}"
 
     def mark_answering(self) -> None:
-        """End the row of failures."""
-        if self.failures:
-            ProviderAccount.objects.filter(pk=self.pk).update(failures=0, paused_until=None, last_error="")
+        """End the row of failures, those of other workers too."""
+        failing = ProviderAccount.objects.filter(pk=self.pk, failures__gt=0)
+        failing.update(failures=0, paused_until=None, last_error="")
 
     def mark_failing(self, message: str, *, now: datetime, retry_after: float | None) -> None:
-        """Count a call without a usable answer; pause after several, or as long as the provider asks for."""
-        failures = self.failures + 1
-        pause = PAUSE * 2 ** min(max(failures - FAILURES_BEFORE_PAUSE, 0), 10)
-        wait = timedelta(0) if failures < FAILURES_BEFORE_PAUSE else pause
-        wait = min(MAX_PAUSE, max(wait, timedelta(seconds=retry_after or 0)))
-        ProviderAccount.objects.filter(pk=self.pk).update(
-            failures=F("failures") + 1,
-            last_error=message,
-            paused_until=Greatest(F("paused_until"), Value(now + wait)) if wait else F("paused_until"),
-        )
-        self.refresh_from_db(fields=["failures", "paused_until", "last_error"])
+        """Count a call without a usable answer; pause after several, or as long as the provider asks for.
+
+        Calls that were under way when the pause began bring it about together, and make it no longer.
+        """
+        failed_once_more: Combinable = F("failures") + 1
+        if self.failures < FAILURES_BEFORE_PAUSE:
+            failed_once_more = Greatest(F("failures"), Least(failed_once_more, FAILURES_BEFORE_PAUSE))
+        account = ProviderAccount.objects.filter(pk=self.pk)
+        account.update(failures=failed_once_more, last_error=message)
+        self.refresh_from_db(fields=["failures"])
+        if wait := self._wait(retry_after):
+            account.update(paused_until=Greatest(F("paused_until"), Value(now + wait)))
+        self.refresh_from_db(fields=["paused_until", "last_error"])
+
+    def _wait(self, retry_after: float | None) -> timedelta:
+        doublings = self.failures - FAILURES_BEFORE_PAUSE
+        pause = timedelta(0) if doublings < 0 else _pause(doublings)
+        longest = timedelta(seconds=settings.MAX_BACK_OFF_SECONDS)
+        return min(longest, max(pause, timedelta(seconds=retry_after or 0)))
+
+
+def _pause(doublings: int) -> timedelta:
+    """Half a poll interval, doubled so often."""
+    return timedelta(seconds=settings.POLL_INTERVAL_SECONDS / 2 * 2 ** min(doublings, 10))
 
 
 class ProviderNotice(models.Model):

@@ -38,13 +38,15 @@ def _show(
     delete_form: DeleteForm | None = None,
 ) -> HttpResponse:
     organization = request.organization
-    spent = organization.usage_days.since(timezone.now().date().replace(day=1)).spent()
+    month = organization.usage_days.since(timezone.now().date().replace(day=1))
+    spent = month.spent()
     cap = {"monthly_cap_usd": organization.monthly_cap_usd}
     context = {
         "form": form or NameForm(initial={"name": organization.name}),
         "spending_form": spending_form or SpendingForm(initial=cap),
         "delete_form": delete_form or DeleteForm(auto_id="delete_%s"),
         "spent_usd": spent,
+        "unpriced_tokens": month.unpriced_tokens(),
         "spent_percent": int(100 * spent / organization.monthly_cap_usd)
         if organization.monthly_cap_usd
         else None,

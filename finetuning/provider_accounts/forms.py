@@ -20,7 +20,7 @@ class AccountForm(forms.Form):
         max_length=200,
         required=False,
         widget=forms.TextInput({"inputmode": "url", "placeholder": "https://api.example.com/v1"}),
-        help_text="Of its API. Leave it empty for OpenAI itself and for the sandbox.",
+        help_text="Of its API. Leave it empty for OpenAI, Nebius and the sandbox: theirs are known.",
     )
     api_key = forms.CharField(
         label="API key",

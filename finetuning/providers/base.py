@@ -9,7 +9,7 @@ ProviderError            `permanent` tells whether trying again can help
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -135,13 +135,17 @@ class TrainingPrice:
     as_of: date
     source: str
 
+    def cost_of(self, tokens: int | Decimal) -> Decimal:
+        """What so many trained tokens cost, in US dollars to the cent."""
+        return (self.usd * tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CostEstimate:
     """The expected price of training, in US dollars; None where the price is not known.
 
     `training_tokens` are those of one epoch, `trained_tokens` those of all; the price is expected from
-    `low_usd` to `high_usd`.
+    `low_usd` to `high_usd`, also where fewer examples can be held back for validation than were asked for.
     """
 
     training_tokens: int

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -211,24 +211,23 @@ class OpenAIProvider:
         """The price of training on `examples` of `tokens` in all: price times tokens times epochs.
 
         OpenAI does not bill validation tokens (fine-tuning guide). The range allows for what is not
-        published: how messages of the newest models are counted, and what `auto` comes to.
+        published: how messages of the newest models are counted, and what `auto` comes to. Its high end
+        also covers that no example can be held back for validation.
         """
         chosen = epochs or default_epochs(examples)
         fewest, most = (chosen, chosen) if epochs else (max(1, chosen - 1), chosen + 1)
 
-        def usd(trained_tokens: Decimal) -> Decimal | None:
-            if price is None:
-                return None
-            return (price.usd * trained_tokens / 1_000_000).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        def usd(trained_tokens: int | Decimal) -> Decimal | None:
+            return price.cost_of(trained_tokens) if price else None
 
         return CostEstimate(
             training_tokens=tokens,
             validation_tokens=validation_tokens,
             epochs=chosen,
             trained_tokens=tokens * chosen,
-            training_usd=usd(Decimal(tokens * chosen)),
+            training_usd=usd(tokens * chosen),
             low_usd=usd(tokens * fewest * (1 - COUNTING_ERROR)),
-            high_usd=usd(tokens * most * (1 + COUNTING_ERROR)),
+            high_usd=usd((tokens + validation_tokens) * most * (1 + COUNTING_ERROR)),
             price=price,
         )
 

@@ -35,7 +35,8 @@ BASES = {
         ),
         Base(id="gpt-3.5-turbo-0125", created=date(2024, 1, 23), shutdown=date(2026, 10, 23), is_alive=False),
         Base(id="gpt-3.5-turbo-1106", created=date(2023, 11, 2), shutdown=date(2026, 9, 28), is_alive=False),
-        Base(id="o4-mini-2025-04-16", created=date(2025, 4, 8), shutdown=date(2026, 10, 23), is_alive=False),
+        # OpenAI has ended it. Here it goes on, for no other base model is trained by reinforcement.
+        Base(id="o4-mini-2025-04-16", created=date(2025, 4, 8), shutdown=date(2026, 10, 23)),
         Base(id="babbage-002", created=date(2023, 8, 21), shutdown=date(2026, 9, 28), is_alive=False),
         Base(id="davinci-002", created=date(2023, 8, 21), shutdown=date(2026, 9, 28), is_alive=False),
     )

@@ -38,7 +38,6 @@ JOB: dict[str, Any] = {
     "parentModelId": None,
     "startModel": "",
     "metadata": {},
-    "grader": {},
     "suffix": "support",
     "seed": 42,
     "status": "succeeded",
@@ -89,7 +88,7 @@ STATS = {
     "spentUsd": 12.5,
     "successRate": 0.67,
     "medianDurationSeconds": 1260.0,
-    "estimates": {"jobs": 2, "medianError": 0.01, "withinRange": 2, "costUnknown": 0},
+    "estimates": {"jobs": 2, "medianError": 0.01, "costCompared": 2, "withinRange": 2, "costUnknown": 0},
 }
 ESTIMATE = {"datasetId": DATASET_ID, "baseModel": BASE_MODEL, "epochs": 3, "validationSplit": 0.1}
 COST = {

@@ -1,6 +1,5 @@
 """Jobs as JSON."""
 
-import json
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -18,6 +17,7 @@ from finetuning.api.serializers import (
     Serializer,
     StrictSerializer,
 )
+from jobs import planning
 from jobs.api import examples
 from jobs.models import Job, JobEvent
 from jobs.states import Status
@@ -25,10 +25,6 @@ from jobs.states import Status
 STATUSES = [status.value for status in Status]
 METHODS = ["supervised", "dpo", "reinforcement"]
 EFFORTS = ["default", "low", "medium", "high"]
-GRADERS = ["string_check", "text_similarity", "python", "score_model", "multi"]
-# Providers take 16 pairs, four of which tell us our own runs.
-MAX_METADATA = 12
-MAX_GRADER_BYTES = 256 * 1024
 
 
 class JobDatasetSerializer(ModelSerializer):
@@ -69,7 +65,7 @@ class JobSerializer(ModelSerializer):
         fields = (
             *("id", "organization_id", "workspace_id", "dataset_id", "dataset", "name", "description"),
             *("base_model", "provider", "provider_job_id", "method", "hyperparameters", "validation_split"),
-            *("parent_model_id", "start_model", "metadata", "grader"),
+            *("parent_model_id", "start_model", "metadata"),
             *("suffix", "seed", "status", "progress_percentage", "current_epoch", "total_epochs"),
             *("trained_tokens", "training_loss", "validation_loss", "result_model_id", "estimated_cost_usd"),
             *("estimated_low_usd", "estimated_high_usd", "estimated_tokens", "estimate_error"),
@@ -107,10 +103,11 @@ class UseCheckpointSerializer(Serializer):
 
 
 @example(
-    examples.JOB | {"queuedLongerThanUsual": False, "paused": False, "checkpoints": [examples.CHECKPOINT]}
+    examples.JOB
+    | {"grader": {}, "queuedLongerThanUsual": False, "paused": False, "checkpoints": [examples.CHECKPOINT]}
 )
 class JobDetailSerializer(JobSerializer):
-    """A job with what takes more than its own row to say."""
+    """A job with what is too large for a list, or takes more than its own row to say."""
 
     queued_longer_than_usual = serializers.BooleanField(
         source="waits_unusually_long",
@@ -121,7 +118,7 @@ class JobDetailSerializer(JobSerializer):
     checkpoints = CheckpointSerializer(many=True)
 
     class Meta(JobSerializer.Meta):
-        fields = (*JobSerializer.Meta.fields, "queued_longer_than_usual", "paused", "checkpoints")
+        fields = (*JobSerializer.Meta.fields, "grader", "queued_longer_than_usual", "paused", "checkpoints")
         read_only_fields = fields
 
 
@@ -154,41 +151,6 @@ class AutoNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         kind = "integer" if isinstance(self.target, AutoIntegerField) else "number"
         limits = {"minimum": self.target.min_value, "maximum": self.target.max_value}
         return {"oneOf": [{"type": kind, **limits}, {"const": "auto"}]}
-
-
-class MetadataField(serializers.DictField):
-    """Up to 12 short texts that go to the provider with the run. Names with `ft_` are ours."""
-
-    child = serializers.CharField(max_length=512)
-    default_error_messages = {
-        "too_many": f"Give at most {MAX_METADATA}.",
-        "bad_name": "Names have 1 to 64 characters and do not begin with ft_.",
-    }
-
-    def to_internal_value(self, data: Any) -> dict[str, str]:
-        values: dict[str, str] = super().to_internal_value(data)
-        if len(values) > MAX_METADATA:
-            self.fail("too_many")
-        if any(not 0 < len(name) <= 64 or name.startswith("ft_") for name in values):
-            self.fail("bad_name")
-        return values
-
-
-class GraderField(serializers.DictField):
-    """What scores the answers in reinforcement, in OpenAI's words. The provider checks its details."""
-
-    default_error_messages = {
-        "bad_type": f"Its type is one of: {', '.join(GRADERS)}.",
-        "too_large": f"It has at most {MAX_GRADER_BYTES:,} bytes.",
-    }
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        values: dict[str, Any] = super().to_internal_value(data)
-        if values.get("type") not in GRADERS:
-            self.fail("bad_type")
-        if len(json.dumps(values)) > MAX_GRADER_BYTES:
-            self.fail("too_large")
-        return values
 
 
 class HyperparametersSerializer(StrictSerializer):
@@ -226,8 +188,16 @@ class CreateJobSerializer(Serializer):
     validation_split = NumberField(min_value=0, max_value=0.5, required=False)
     suffix = serializers.CharField(max_length=64, required=False, allow_blank=True)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, allow_null=True)
-    metadata = MetadataField(required=False)
-    grader = GraderField(required=False)
+    metadata = serializers.DictField(
+        child=serializers.CharField(max_length=planning.MAX_METADATA_VALUE),
+        required=False,
+        help_text=f"Up to {planning.MAX_METADATA} short texts that go to the provider with the run. Names "
+        "with `ft_` are ours.",
+    )
+    grader = serializers.DictField(
+        required=False,
+        help_text="What scores the answers in reinforcement, in OpenAI's words.",
+    )
     retried_from_id = OwnedRelatedField(
         relation="jobs", source="retried_from", required=False, allow_null=True
     )
@@ -244,10 +214,14 @@ class JobStatsFilterSerializer(QuerySerializer):
 
 
 class EstimateHistorySerializer(Serializer):
-    """`medianError` is a share of the estimated tokens, either way; `costUnknown` counts unknown prices."""
+    """`medianError` is a share of the estimated tokens, either way; `costUnknown` counts unknown prices.
+
+    `withinRange` is how many of the `costCompared` jobs, whose cost and range are known, kept within it.
+    """
 
     jobs = serializers.IntegerField()
     median_error = serializers.FloatField(allow_null=True)
+    cost_compared = serializers.IntegerField()
     within_range = serializers.IntegerField()
     cost_unknown = serializers.IntegerField()
 
@@ -266,7 +240,8 @@ class JobStatsSerializer(Serializer):
 @example(examples.ESTIMATE)
 class EstimateSerializer(Serializer):
     dataset_id = OwnedRelatedField(relation="datasets", source="dataset")
-    base_model = serializers.CharField(max_length=200)
+    base_model = serializers.CharField(max_length=300)
+    provider = serializers.CharField(max_length=50, required=False)
     epochs = serializers.IntegerField(min_value=1, max_value=50, required=False, allow_null=True)
     validation_split = NumberField(min_value=0, max_value=0.5, required=False)
 

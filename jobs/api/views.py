@@ -37,7 +37,8 @@ class JobViewSet(OrganizationViewSet):
 
     def list(self, request: Request) -> Response:
         filters = self.valid_query(shapes.JobFilterSerializer)
-        return self.page(self.get_queryset().filter(**filters), shapes.JobSerializer)
+        jobs = self.get_queryset().filter(**filters).defer("grader", "checkpoints")
+        return self.page(jobs, shapes.JobSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(represent(shapes.JobDetailSerializer, self.get_object()))
@@ -103,11 +104,8 @@ class JobViewSet(OrganizationViewSet):
     def estimate_cost(self, request: Request) -> Response:
         values = self.valid_input()
         asked = values.pop("base_model")
-        start = planning.find_start(self.organization, base_model=asked, provider="")
-        base_model = start.offer.base_model.name
-        estimate = planning.estimate_cost(
-            values.pop("dataset"), account=start.account, base_model=base_model, **values
-        )
+        start = planning.find_start(self.organization, base_model=asked, provider=values.pop("provider", ""))
+        estimate = planning.estimate_cost(values.pop("dataset"), offer=start.offer, **values)
         answer = {
             "estimated_cost_usd": estimate.training_usd,
             "total_tokens": estimate.training_tokens + estimate.validation_tokens,
@@ -151,7 +149,7 @@ class RunViewSet(OrganizationViewSet):
     refusals = {"pause": (409, 502), "resume": (409, 502), "use_checkpoint": (409,)}
 
     def get_queryset(self) -> QuerySet[Job]:
-        jobs: QuerySet[Job] = self.organization.jobs.with_names().order_by("-created_at", "-id")
+        jobs: QuerySet[Job] = self.organization.jobs.with_names()
         return jobs
 
     @extend_schema(summary="Pause a run", request=None, responses=shapes.JobDetailSerializer)

@@ -180,13 +180,6 @@ class Job(OrganizationOwned):
         return str(self.pk)
 
     @property
-    def duration(self) -> timedelta | None:
-        """From the start of training to its end; None unless both are known."""
-        if self.started_at is None or self.completed_at is None:
-            return None
-        return self.completed_at - self.started_at
-
-    @property
     def elapsed(self) -> timedelta | None:
         """From the start of training to its end, or to this moment; None before training starts."""
         if self.started_at is None:

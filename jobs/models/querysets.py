@@ -46,9 +46,6 @@ class JobQuerySet(models.QuerySet["Job"]):
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
 
-    def finished(self) -> Self:
-        return self.filter(status__in=TERMINAL)
-
     def free(self, now: datetime) -> Self:
         """Jobs that no living worker holds."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
@@ -155,7 +152,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         """How near the estimates of the latest jobs that succeeded have come to what was trained.
 
         `jobs` is how many that are, `median_error` their median error in tokens, either way, as a share,
-        `within_range` how many cost what the range said, `cost_unknown` how many have no known price.
+        `cost_compared` how many have both a known cost and a range for it, `within_range` how many of these
+        cost what the range said, `cost_unknown` how many have no known cost.
         """
         known = Q(estimated_tokens__gt=0, trained_tokens__isnull=False)
         error = Func(
@@ -170,6 +168,9 @@ class JobQuerySet(models.QuerySet["Job"]):
         found: dict[str, Any] = self.model.objects.filter(pk__in=latest.values("pk")).aggregate(
             jobs=Count("pk", filter=known),
             median_error=Median(Case(When(known, then=error))),
+            cost_compared=Count(
+                "pk", filter=Q(actual_cost_usd__isnull=False, estimated_low_usd__isnull=False)
+            ),
             within_range=Count("pk", filter=in_range),
             cost_unknown=Count("pk", filter=Q(actual_cost_usd=None)),
         )

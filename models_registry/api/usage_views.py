@@ -35,19 +35,26 @@ class UsageFilters(QuerySerializer):
         "latencyMs": 52480,
         "firstTokenMs": 25600,
         "priceUsd": 0.072,
+        "unpricedTokens": 0,
     }
 )
 class UsageDaySerializer(ModelSerializer):
     model_id = serializers.UUIDField(read_only=True, allow_null=True)
     agent_id = serializers.UUIDField(read_only=True, allow_null=True)
     key_id = serializers.UUIDField(source="api_key_id", read_only=True, allow_null=True)
-    price_usd = serializers.FloatField(read_only=True)
+    price_usd = serializers.FloatField(
+        source="known_price_usd",
+        read_only=True,
+        allow_null=True,
+        help_text="Of the tokens whose price is known; null when none is.",
+    )
 
     class Meta:
         model = UsageDay
         fields = (
             *("day", "provider_model_id", "model_id", "agent_id", "key_id", "requests", "errors", "hang_ups"),
             *("prompt_tokens", "completion_tokens", "latency_ms", "first_token_ms", "price_usd"),
+            "unpriced_tokens",
         )
         read_only_fields = fields
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from models_registry.gateway.bodies import read_call
 from models_registry.gateway.calls import Message, Providers, Relay, Request, Send
-from models_registry.gateway.directory import Directory, read_models
+from models_registry.gateway.directory import Directory, Known
 from models_registry.gateway.errors import (
     GatewayError,
     cap_reached,
@@ -23,6 +23,7 @@ from models_registry.gateway.errors import (
 )
 from models_registry.gateway.journal import Folder, Journal
 from models_registry.gateway.limits import Limits
+from models_registry.gateway.routes import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -91,12 +92,13 @@ async def _answer(parts: Parts, scope: Scope, receive: Receive, send: Send) -> N
 
 
 async def _relay(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
-    key = _bearer(scope)
+    _check_size(_announced_bytes(scope))
+    caller = await _admit(parts, scope)
+    reached_cap = caller.given().reached_cap
+    if reached_cap is not None:
+        raise cap_reached(reached_cap)
     call = read_call(await _body(receive))
-    route = await parts.directory.find_route(key, call.model)
-    if route.caller.reached_cap is not None:
-        raise cap_reached(route.caller.reached_cap)
-    await parts.limits.take(route.caller)
+    route = await parts.directory.find_route(caller, call.model)
     request = Request(path=scope["path"].removeprefix(PREFIX), headers=scope["headers"], call=call)
     relay = Relay(
         request, route, providers=parts.providers, journal=parts.journal, limits=parts.limits, send=send
@@ -108,6 +110,13 @@ async def _relay(parts: Parts, scope: Scope, receive: Receive, send: Send) -> No
         if relay.is_started:
             raise
         raise unavailable("The call could not be counted.") from error
+
+
+async def _admit(parts: Parts, scope: Scope) -> Known[Caller]:
+    """Who asks. Raises GatewayError 401, 429, 503."""
+    caller = await parts.directory.find_caller(_bearer(scope))
+    await parts.limits.take(caller.given().key)
+    return caller
 
 
 async def _until_hang_up(work: Awaitable[None], receive: Receive) -> None:
@@ -140,11 +149,20 @@ async def _body(receive: Receive) -> bytes:
             raise invalid_body("The request broke off.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > settings.GATEWAY_MAX_BODY_BYTES:
-            limit = f"{settings.GATEWAY_MAX_BODY_BYTES // 2**20} MB"
-            raise GatewayError(413, f"The request is larger than {limit}.", code="request_too_large")
+        _check_size(size)
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes > settings.GATEWAY_MAX_BODY_BYTES:
+        message = f"The request is larger than {settings.GATEWAY_MAX_BODY_BYTES:,} bytes."
+        raise GatewayError(413, message, code="request_too_large")
+
+
+def _announced_bytes(scope: Scope) -> int:
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
 
 
 def _bearer(scope: Scope) -> str:
@@ -157,8 +175,7 @@ def _bearer(scope: Scope) -> str:
 
 
 async def _show_models(parts: Parts, scope: Scope, send: Send) -> None:
-    key = _bearer(scope)
-    models = await parts.directory.ask(lambda: read_models(key))
+    models = await parts.directory.find_models(await _admit(parts, scope))
     name = unquote(scope["path"].removeprefix(PREFIX + MODELS).removeprefix("/"))
     found = [model for model in models if model["id"] == name]
     if name and not found:

@@ -1,18 +1,27 @@
 """One call: ask the provider, let another model stand in when it fails, relay the answer, count it."""
 
 import asyncio
+import logging
 import random
 import time
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 import httpcore2
 from django.conf import settings
 
-from models_registry.gateway.bodies import Call, EventStream, Usage, read_answer, renamed, usage_of
-from models_registry.gateway.directory import Route, Target
+from models_registry.gateway.bodies import (
+    Call,
+    EventStream,
+    Usage,
+    read_answer,
+    renamed,
+    unpacker,
+    usage_of,
+)
 from models_registry.gateway.errors import (
     GatewayError,
     Headers,
@@ -22,7 +31,10 @@ from models_registry.gateway.errors import (
 from models_registry.gateway.journal import Journal
 from models_registry.gateway.limits import Limits
 from models_registry.gateway.recording import recorder_for
-from models_registry.usage import CallRecord, Said
+from models_registry.gateway.routes import Route, Target
+from models_registry.usage import CallRecord, Said, charge_for
+
+logger = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -31,6 +43,8 @@ EVENT_STREAM = b"text/event-stream"
 FAILURES = (
     *(httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException),
     *(httpcore2.UnsupportedProtocol, OSError),
+    # What it sent cannot be taken apart.
+    *(ValueError, zlib.error),
 )
 CONNECT_SECONDS = 5.0
 IDLE_CONNECTIONS = 200
@@ -53,7 +67,7 @@ class Request:
     """What came in: `path` is below the provider's base URL, `headers` are the application's."""
 
     path: str
-    headers: Headers
+    headers: Headers = field(repr=False)
     call: Call
 
 
@@ -72,6 +86,8 @@ class Outcome:
 
     def saw(self, events: EventStream) -> None:
         self.usage, self.first_at, self.deltas = events.usage, events.first_at, events.deltas
+        if events.is_failed:
+            self.http_status = 502
 
     @property
     def is_whole(self) -> bool:
@@ -84,11 +100,11 @@ class Outcome:
         ended = perf_counter()
         return CallRecord(
             ended_at=time.time(),
-            organization_id=route.caller.organization_id,
+            organization_id=route.caller.key.organization_id,
             provider_model_id=self.target.provider_model_id,
             model_id=self.target.model_id,
             agent_id=route.agent_id,
-            api_key_id=route.caller.key_id,
+            api_key_id=route.caller.key.pk,
             requests=0 if self.is_stood_in_for else 1,
             errors=int(is_error),
             hang_ups=int(self.is_hung_up),
@@ -96,8 +112,13 @@ class Outcome:
             completion_tokens=usage.completion_tokens,
             latency_ms=_milliseconds(ended - self.began),
             first_token_ms=_milliseconds((self.first_at or ended) - self.began),
-            price_usd=self.target.prices.price(usage.prompt_tokens, usage.completion_tokens),
             said=said,
+            **charge_for(
+                self.target.prices,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cached_tokens=usage.cached_tokens,
+            ),
         )
 
     def _estimate(self, call: Call) -> Usage:
@@ -190,6 +211,7 @@ class Relay:
             self._count(outcome)
             raise
         except FAILURES as error:
+            outcome.http_status = 502
             outcome.is_stood_in_for = has_stand_in
             self._count(outcome)
             if has_stand_in:
@@ -211,10 +233,12 @@ class Relay:
                 return b""
             headers = [(name.lower(), value) for name, value in answer.headers]
             kept = [(name, value) for name, value in headers if name not in OWN_TO_CONNECTION]
+            kept = [(name, outcome.target.hide_key(value)) for name, value in kept]
             self._start = {"type": "http.response.start", "status": answer.status, "headers": kept}
+            unpack = unpacker(dict(headers).get(b"content-encoding", b""))
             if answer.status == 200 and dict(kept).get(b"content-type", b"").startswith(EVENT_STREAM):
-                return await self._stream(answer, outcome)
-            body = self._read_whole(await answer.aread(), outcome)
+                return await self._stream(answer, unpack, outcome)
+            body = self._read_whole(unpack(await answer.aread()), outcome)
             kept.append((b"content-length", str(len(body)).encode()))
             return body
 
@@ -223,24 +247,27 @@ class Relay:
         outcome.usage = usage_of(fields)
         if self._recorder is not None:
             self._recorder.see(fields)
-        return renamed(fields, self._request.call.model) if "model" in fields else body
+        shown = renamed(fields, self._request.call.model) if "model" in fields else body
+        return outcome.target.hide_key(shown)
 
     async def _begin(self) -> None:
         if not self.is_started and self._start is not None:
             self.is_started = True
             await self._send(self._start)
 
-    async def _stream(self, answer: httpcore2.Response, outcome: Outcome) -> bytes:
+    async def _stream(
+        self, answer: httpcore2.Response, unpack: Callable[[bytes], bytes], outcome: Outcome
+    ) -> bytes:
         await self._begin()
         events = EventStream(self._request.call, self._recorder.see if self._recorder else None)
         try:
             async for chunk in answer.aiter_stream():
-                ready = events.feed(chunk)
+                ready = outcome.target.hide_key(events.feed(unpack(chunk)))
                 outcome.saw(events)
                 if ready:
                     await self._send({"type": "http.response.body", "body": ready, "more_body": True})
-            end = events.end()
-        except (*FAILURES, ValueError) as error:
+            end = outcome.target.hide_key(events.end())
+        except FAILURES as error:
             # It has begun, so neither its status nor another model can help.
             outcome.http_status = 502
             end = b"data: " + _failure(error).body + b"\n\n"
@@ -251,7 +278,7 @@ class Relay:
         said = self._recorder.said() if self._recorder and outcome.is_whole else None
         record = outcome.record(self._route, self._request.call, said)
         self._journal.append(record)
-        self._limits.add_tokens(self._route.caller, record.prompt_tokens + record.completion_tokens)
+        self._limits.add_tokens(self._route.caller.key, record.prompt_tokens + record.completion_tokens)
 
 
 def chosen_target(route: Route) -> Target:
@@ -262,6 +289,13 @@ def chosen_target(route: Route) -> Target:
 
 
 def _failure(error: Exception) -> GatewayError:
+    """In words of our own: those of the error may be the key itself, where no request can be made of it."""
+    if isinstance(error, httpcore2.ConnectTimeout):
+        return provider_timeout(f"took no connection within {CONNECT_SECONDS:g} s")
     if isinstance(error, httpcore2.TimeoutException):
-        return provider_timeout(settings.GATEWAY_TIMEOUT_SECONDS)
-    return provider_unreachable(f"The model's provider broke off: {str(error) or type(error).__name__}.")
+        return provider_timeout(f"did not answer within {settings.GATEWAY_TIMEOUT_SECONDS:g} s")
+    if isinstance(error, httpcore2.ConnectError):
+        logger.warning("a provider cannot be reached: %s", error)
+        return provider_unreachable("could not be reached")
+    logger.warning("a provider broke off: %s", type(error).__name__)
+    return provider_unreachable(f"broke off ({type(error).__name__})")

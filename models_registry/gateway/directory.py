@@ -1,93 +1,105 @@
 """Who may call what: asked of the database at most a few times a second, known for less than one.
 
-A key that was revoked, an agent that was switched and a cap that was reached all act within a second.
+A key that was revoked, an agent that was switched and a refusal that holds no more all act within a second.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TypeVar
-from uuid import UUID
+from typing import Generic, TypeVar
 
-from django.core.exceptions import ValidationError
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
-from django.db.models import Q
-from django.utils import timezone
+from django.db import Error, InterfaceError, OperationalError, connections
 
-from finetuning.models import ProviderAccount
-from finetuning.providers import base_url, key_of
-from finetuning.providers.base import ProviderRefused
-from models_registry.gateway.errors import GatewayError, invalid_key, no_such_model, unavailable
-from models_registry.models import Agent, ApiKey, FineTunedModel
-from models_registry.models.api_keys import PREFIX_LENGTH, digest_of
-from models_registry.usage import Prices, month_of, prices_of
+from models_registry.gateway.errors import UNAVAILABLE, GatewayError, unavailable
+from models_registry.gateway.routes import REMEMBERED, Caller, Reader, Route, read_models
+from models_registry.models.api_keys import digest_of
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Question = Callable[[], Answer]
 # Counted from before the database was asked. Between the two, the answer is used and asked for anew.
 FRESH_SECONDS = 0.4
 KNOWN_SECONDS = 0.9
-REMEMBERED = 10_000
 # For an answer of the database; after that the application is told to try again.
 PATIENCE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """One model at one provider. `model_id` is None for a base model that stands in."""
+@dataclass(frozen=True)
+class Known(Generic[Answer]):
+    """What the database said, a refusal included, and when it was asked, in seconds of the event loop."""
 
-    provider_model_id: str
-    base_url: str
-    api_key: str
-    prices: Prices
-    model_id: UUID | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caller:
-    """What a key may."""
-
-    key_id: UUID
-    organization_id: UUID
-    requests_per_minute: int | None
-    tokens_per_minute: int | None
-    reached_cap: Decimal | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """Which calls of an agent are kept as conversations: `percent` of all, or of those with consent."""
-
-    agent_name: str
-    workspace_id: UUID | None
-    needs_consent: bool
-    percent: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """Where the calls of one name go. `second_share` is a percentage."""
-
-    caller: Caller
-    target: Target
-    agent_id: UUID | None = None
-    recording: Recording | None = None
-    second: Target | None = None
-    second_share: int = 0
-    fallback: Target | None = None
-
-
-@dataclass
-class Known:
-    """An answer of the database and when it was asked for, in seconds of the event loop."""
-
-    route: Route
+    answer: Answer | GatewayError
     asked_at: float
+
+    def given(self) -> Answer:
+        """Raises the refusal, if it is one."""
+        if isinstance(self.answer, GatewayError):
+            raise self.answer.with_traceback(None)
+        return self.answer
+
+
+class Answers(Generic[Answer]):
+    """The answers to questions of one kind. Those who ask the same at the same time ask once."""
+
+    def __init__(self, ask: Callable[[Question[Answer]], Awaitable[Answer]]) -> None:
+        self._ask = ask
+        self._known: OrderedDict[Hashable, Known[Answer]] = OrderedDict()
+        self._asking: dict[Hashable, tuple[float, asyncio.Task[Known[Answer]]]] = {}
+
+    async def find(
+        self, entry: Hashable, question: Question[Answer], *, as_of: float | None = None
+    ) -> Known[Answer]:
+        """The answer to `question`, which is called `entry`. Raises GatewayError 503 while there is none.
+
+        `as_of` is when that was read on which the question itself rests; the answer is as old.
+        """
+        now = asyncio.get_running_loop().time()
+        known = self._known.get(entry)
+        age = KNOWN_SECONDS if known is None else now - known.asked_at
+        if known and age < FRESH_SECONDS:
+            return known
+        asking = self._joinable(entry, now) or self._start(entry, question, now if as_of is None else as_of)
+        return known if known and age < KNOWN_SECONDS else await asyncio.shield(asking)
+
+    def _joinable(self, entry: Hashable, now: float) -> "asyncio.Task[Known[Answer]] | None":
+        """A question that was asked so lately that its answer will not be too old."""
+        asked_at, task = self._asking.get(entry, (now - KNOWN_SECONDS, None))
+        return task if now - asked_at < KNOWN_SECONDS else None
+
+    def _start(
+        self, entry: Hashable, question: Question[Answer], asked_at: float
+    ) -> "asyncio.Task[Known[Answer]]":
+        task = asyncio.create_task(self._learn(entry, question, asked_at))
+        self._asking[entry] = (asked_at, task)
+        task.add_done_callback(lambda done: self._ended(entry, done))
+        return task
+
+    def _ended(self, entry: Hashable, done: "asyncio.Task[Known[Answer]]") -> None:
+        if self._asking.get(entry, (0, None))[1] is done:
+            del self._asking[entry]
+        if not done.cancelled():
+            # Whoever waits for it hears of it; without anybody, asyncio would log it.
+            done.exception()
+
+    async def _learn(self, entry: Hashable, question: Question[Answer], asked_at: float) -> Known[Answer]:
+        answer: Answer | GatewayError
+        try:
+            answer = await self._ask(question)
+        except GatewayError as error:
+            if error.code == UNAVAILABLE:
+                raise
+            answer = error
+        known, before = Known(answer, asked_at), self._known.get(entry)
+        if before is None or before.asked_at <= asked_at:
+            self._known[entry] = known
+            self._known.move_to_end(entry)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
 
 
 class Directory:
@@ -95,52 +107,42 @@ class Directory:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-directory")
-        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
-        self._asking: dict[tuple[str, str], asyncio.Task[Route]] = {}
+        self._reader = Reader()
+        self._callers: Answers[Caller] = Answers(self.ask)
+        self._routes: Answers[Route] = Answers(self.ask)
+        self._models: Answers[list[dict[str, object]]] = Answers(self.ask)
 
-    async def find_route(self, clear_key: str, name: str) -> Route:
-        """Where the calls of `name` with this key go. Raises GatewayError 401, 404 or 503."""
-        entry, now = (digest_of(clear_key), name), asyncio.get_running_loop().time()
-        known = self._known.get(entry)
-        age = now - known.asked_at if known else KNOWN_SECONDS
-        if known and age < FRESH_SECONDS:
-            return known.route
-        asking = self._asking.get(entry) or self._ask(entry, clear_key, name)
-        return known.route if known and age < KNOWN_SECONDS else await asyncio.shield(asking)
+    async def find_caller(self, clear_key: str) -> Known[Caller]:
+        """Whose key this is. Raises GatewayError 401, 503."""
+        digest = digest_of(clear_key)
+        known = await self._callers.find(digest, lambda: self._reader.read_caller(clear_key))
+        known.given()
+        return known
 
-    def _ask(self, entry: tuple[str, str], clear_key: str, name: str) -> "asyncio.Task[Route]":
-        task = asyncio.create_task(self._learn(entry, clear_key, name))
-        self._asking[entry] = task
-        task.add_done_callback(lambda done: self._asked(entry, done))
-        return task
+    async def find_route(self, caller: Known[Caller], name: str) -> Route:
+        """Where the caller's calls of `name` go. Raises GatewayError 404, 503."""
+        who = caller.given()
+        found = self._routes.find(
+            (who.key.pk, name), lambda: self._reader.read_route(who, name), as_of=caller.asked_at
+        )
+        return (await found).given()
 
-    def _asked(self, entry: tuple[str, str], done: "asyncio.Task[Route]") -> None:
-        self._asking.pop(entry, None)
-        if not done.cancelled() and isinstance(done.exception(), GatewayError):
-            logger.debug("no route: %s", done.exception())
+    async def find_models(self, caller: Known[Caller]) -> list[dict[str, object]]:
+        """What the caller may call. Raises GatewayError 503."""
+        who = caller.given()
+        found = self._models.find(who.key.pk, lambda: read_models(who), as_of=caller.asked_at)
+        return (await found).given()
 
-    async def _learn(self, entry: tuple[str, str], clear_key: str, name: str) -> Route:
-        asked_at = asyncio.get_running_loop().time()
-        try:
-            route = await self.ask(lambda: read_route(clear_key, name))
-        except GatewayError as error:
-            if error.http_status != 503:
-                self._known.pop(entry, None)
-            raise
-        self._known[entry] = Known(route, asked_at)
-        self._known.move_to_end(entry)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return route
-
-    async def ask(self, question: Callable[[], Answer]) -> Answer:
+    async def ask(self, question: Question[Answer]) -> Answer:
         """The answer to a question to the database. Raises GatewayError 503 while it is away."""
         loop = asyncio.get_running_loop()
         try:
             asked = loop.run_in_executor(self._thread, _again_if_broken, question)
             return await asyncio.wait_for(asked, PATIENCE_SECONDS)
-        except (DatabaseError, TimeoutError) as error:
-            logger.warning("the database does not answer: %s", error)
+        except (Error, TimeoutError) as error:
+            # The words of other errors may be those of users.
+            is_away = isinstance(error, InterfaceError | OperationalError)
+            logger.warning("the database does not answer: %s", error if is_away else type(error).__name__)
             raise unavailable("Keys cannot be checked right now. Try again.") from error
 
     def close(self) -> None:
@@ -148,122 +150,10 @@ class Directory:
         self._thread.shutdown()
 
 
-def _again_if_broken(question: Callable[[], Answer]) -> Answer:
+def _again_if_broken(question: Question[Answer]) -> Answer:
     """A connection that broke since the last question is found out by asking."""
     try:
         return question()
     except (InterfaceError, OperationalError):
         connections.close_all()
         return question()
-
-
-def read_key(clear_key: str) -> ApiKey:
-    """Raises GatewayError 401."""
-    key = ApiKey.objects.find_live(clear_key) if clear_key.startswith("at-") else None
-    if key is None:
-        raise invalid_key(f"{clear_key[:PREFIX_LENGTH]}***" if clear_key else "")
-    return key
-
-
-def read_route(clear_key: str, name: str) -> Route:
-    """What the database says now. Raises GatewayError 401, 404."""
-    key = read_key(clear_key)
-    caller = _caller(key)
-    agent = key.organization.agents.with_accounts().filter(name=name).first()
-    if agent is not None:
-        return _route_of_agent(key, caller, agent)
-    model = _model(key, name)
-    if model is None or not key.allows(agent=None, model=model):
-        raise no_such_model(name)
-    return Route(caller=caller, target=_target(model, model.provider_account))
-
-
-def _route_of_agent(key: ApiKey, caller: Caller, agent: Agent) -> Route:
-    if agent.model is None or not key.allows(agent=agent, model=agent.model):
-        raise no_such_model(agent.name)
-    account, second, fallback = agent.model.provider_account, agent.second_model, agent.fallback_model
-    stand_in = _target(fallback, fallback.provider_account) if fallback else None
-    if agent.falls_back_to_base:
-        stand_in = _target_of(account, agent.model.base_model, agent.model.base_model)
-    return Route(
-        caller=caller,
-        agent_id=agent.pk,
-        recording=_recording(agent),
-        target=_target(agent.model, account),
-        second=_target(second, second.provider_account) if second else None,
-        second_share=agent.second_share,
-        fallback=stand_in,
-    )
-
-
-def _recording(agent: Agent) -> Recording | None:
-    if agent.recording == Agent.Recording.OFF:
-        return None
-    return Recording(
-        agent_name=agent.name,
-        workspace_id=agent.workspace_id,
-        needs_consent=agent.recording == Agent.Recording.CONSENTED,
-        percent=agent.recorded_percent,
-    )
-
-
-def _model(key: ApiKey, name: str) -> FineTunedModel | None:
-    """A deployed model by its id, or by the provider's."""
-    try:
-        by_id = Q(pk=UUID(name))
-    except (ValueError, ValidationError):
-        by_id = Q(provider_model_id=name)
-    deployed = key.organization.fine_tuned_models.deployed().filter(by_id)
-    model: FineTunedModel | None = deployed.select_related("provider_account").order_by("-created_at").first()
-    return model
-
-
-def _target(model: FineTunedModel, account: ProviderAccount) -> Target:
-    return _target_of(account, model.provider_model_id, model.base_model, model.pk)
-
-
-def _target_of(
-    account: ProviderAccount, provider_model_id: str, base_model: str, model_id: UUID | None = None
-) -> Target:
-    try:
-        url, api_key = base_url(account), key_of(account)
-    except ProviderRefused as error:
-        raise GatewayError(
-            503, error.message, code=error.code or "provider_refused", type="server_error"
-        ) from error
-    return Target(
-        provider_model_id=provider_model_id,
-        base_url=url.rstrip("/"),
-        api_key=api_key,
-        prices=prices_of(account, base_model),
-        model_id=model_id,
-    )
-
-
-def _caller(key: ApiKey) -> Caller:
-    organization = key.organization
-    cap, now = organization.monthly_cap_usd, timezone.now()
-    is_reached = cap is not None and organization.usage_days.since(month_of(now)).spent() >= cap
-    return Caller(
-        key_id=key.pk,
-        organization_id=organization.pk,
-        requests_per_minute=key.requests_per_minute,
-        tokens_per_minute=key.tokens_per_minute,
-        reached_cap=cap if is_reached else None,
-    )
-
-
-def read_models(clear_key: str) -> list[dict[str, object]]:
-    """What the key may call, in the protocol's shape: agents first. Raises GatewayError 401."""
-    key = read_key(clear_key)
-    agents = key.organization.agents.with_accounts().filter(model__isnull=False).order_by("name")
-    models = key.organization.fine_tuned_models.deployed().order_by("-created_at", "-id")
-    return [
-        *(_shown(one.name, one) for one in agents if one.model and key.allows(agent=one, model=one.model)),
-        *(_shown(one.provider_model_id, one) for one in models if key.allows(agent=None, model=one)),
-    ]
-
-
-def _shown(name: str, row: Agent | FineTunedModel) -> dict[str, object]:
-    created = int(row.created_at.timestamp())
-    return {"id": name, "object": "model", "created": created, "owned_by": "organization"}

@@ -1,10 +1,12 @@
 """Refusals in the protocol's shape: `{"error": {message, type, param, code}}`."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
 Headers = list[tuple[bytes, bytes]]
+UNAVAILABLE = "gateway_unavailable"
 
 
 class GatewayError(Exception):
@@ -69,10 +71,10 @@ def too_many(what: str, *, limit: int, seconds: int) -> GatewayError:
     return GatewayError(429, message, code="rate_limit_exceeded", type=what, headers=headers)
 
 
-def cap_reached(cap: object) -> GatewayError:
-    message = (
-        f"Your organization has spent its cap of ${cap} for this month. An admin can raise it under Settings."
-    )
+def cap_reached(cap: Decimal) -> GatewayError:
+    """A cap of 0 is reached before anything is spent."""
+    is_reached = f"has spent its cap of ${cap} for this month." if cap else "allows no calls: its cap is $0."
+    message = f"Your organization {is_reached} An admin can raise it under Settings."
     # An SDK must not try again.
     return GatewayError(
         402,
@@ -84,15 +86,15 @@ def cap_reached(cap: object) -> GatewayError:
 
 
 def unavailable(message: str) -> GatewayError:
-    return GatewayError(
-        503, message, code="gateway_unavailable", type="server_error", headers={"retry-after": "1"}
-    )
+    """The database, or the disk that calls are counted on."""
+    return GatewayError(503, message, code=UNAVAILABLE, type="server_error", headers={"retry-after": "1"})
 
 
-def provider_unreachable(message: str) -> GatewayError:
+def provider_unreachable(what: str) -> GatewayError:
+    message = f"The model's provider {what}."
     return GatewayError(502, message, code="provider_unreachable", type="server_error")
 
 
-def provider_timeout(seconds: float) -> GatewayError:
-    message = f"The model's provider did not answer within {seconds:.0f} s."
+def provider_timeout(what: str) -> GatewayError:
+    message = f"The model's provider {what}."
     return GatewayError(504, message, code="provider_timeout", type="server_error")

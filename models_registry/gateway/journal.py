@@ -3,30 +3,47 @@
 Each process appends to a file of its own, which it holds locked; about every second it takes a new one. A
 file that nobody holds, of a process that took a new one or died, is folded into the database by whoever sees
 it first, as one batch in one transaction, and then removed. Nothing is lost when a process or the database
-is killed, and nothing counts twice.
+is killed, and nothing counts twice. What cannot be counted is put aside, and holds up nothing else.
 """
 
 import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from django.db import DataError, Error, IntegrityError, connections
+from django.db import Error, InterfaceError, OperationalError, connections, transaction
+from django.utils import timezone
 
 from finetuning.ids import uuid7
 from models_registry import usage
+from models_registry.gateway.bodies import UNREADABLE
 from models_registry.usage import CallRecord
 
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".calls"
+# Of a file that is not locked yet.
+NEW_SUFFIX = ".new"
+ASIDE = "aside"
 FOLD_SECONDS = 1.0
+ABANDONED_SECONDS = 3600.0
+# Where the milliseconds of a UUID of version 7 stand.
+UUID_VERSION = 7
+TIME_SHIFT = 80
+REASON_LENGTH = 200
+
+
+def _private(path: str, flags: int) -> int:
+    """What users said is in it."""
+    return os.open(path, flags, 0o600)
 
 
 class Journal:
@@ -49,14 +66,13 @@ class Journal:
                 raise OSError(f"{self.folder} is full")
 
     def _open(self) -> FileIO:
-        while True:
-            file = FileIO(self.folder / f"{uuid7()}{SUFFIX}", "ab")
-            fcntl.flock(file, fcntl.LOCK_EX)
-            # Somebody may have found and removed it before it was locked.
-            if os.fstat(file.fileno()).st_nlink:
-                self._file = file
-                return file
-            file.close()
+        path = self.folder / f"{uuid7()}{NEW_SUFFIX}"
+        file = FileIO(path, "ab", opener=_private)
+        # Nobody looks at it before it has its name, so nobody can hold it and make the calls wait.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.rename(path.with_suffix(SUFFIX))
+        self._file = file
+        return file
 
     def _close(self) -> None:
         if self._file is not None:
@@ -99,16 +115,35 @@ class Folder(threading.Thread):
 
 
 def fold_released(folder: Path) -> int:
-    """Add every file in `folder` that no process appends to. Returns how many were new."""
-    folded = 0
+    """Add every file in `folder` that no process appends to. Returns how many were new.
+
+    Raises OperationalError or InterfaceError while the database is away.
+    """
+    _remove_abandoned(folder)
     try:
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            with _released(path) as content:
-                if content is not None:
-                    folded += _fold_file(path, content)
+        return sum(map(_fold_alone, sorted(folder.glob(f"*{SUFFIX}"))))
     finally:
         connections.close_all()
-    return folded
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What processes left that died between making a file and naming it; no call is in it."""
+    for path in folder.glob(f"*{NEW_SUFFIX}"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()
+
+
+def _fold_alone(path: Path) -> bool:
+    """Whatever is wrong with this file, the others go on."""
+    try:
+        with _released(path) as content:
+            return content is not None and _fold_file(path, content)
+    except (OperationalError, InterfaceError):
+        raise
+    except (Error, OSError) as error:
+        logger.warning("%s cannot be counted now and waits: %s", path, type(error).__name__)
+        return False
 
 
 @contextmanager
@@ -129,23 +164,69 @@ def _released(path: Path) -> Iterator[bytes | None]:
 
 
 def _fold_file(path: Path, content: bytes) -> bool:
-    batch_id = UUID(path.name.removesuffix(SUFFIX))
-    try:
-        is_new = usage.fold_batch(batch_id, list(_records(path, content)))
-    except (DataError, IntegrityError):
-        # It stays for somebody to look at, and holds up no other file.
-        logger.exception("%s cannot be counted", path)
-        return False
+    # A process that was killed while it wrote half a line has sent no end of that answer.
+    lines = content.split(b"\n")[:-1]
+    reason = _reason_against(path)
+    is_new = not reason and _fold_lines(path, lines)
+    if reason:
+        _put_file_aside(path, lines, reason=reason)
     with suppress(FileNotFoundError):
         path.unlink()
-    usage.forget_batch(batch_id)
     return is_new
 
 
-def _records(path: Path, content: bytes) -> Iterator[CallRecord]:
-    """The complete lines. A process that was killed while it wrote has sent no end of that answer."""
-    for line in content[: content.rfind(b"\n") + 1].splitlines():
+def _reason_against(path: Path) -> str:
+    """Why nobody can say whether this file was counted; empty for all others."""
+    try:
+        batch_id = UUID(path.stem)
+    except ValueError:
+        batch_id = UUID(int=0)
+    if batch_id.version != UUID_VERSION:
+        return f"{path.name} has no name of ours"
+    began = datetime.fromtimestamp((batch_id.int >> TIME_SHIFT) / 1000, UTC)
+    is_old = timezone.now() - began > usage.COUNTED_FOR
+    return f"{path.name} is older than {usage.COUNTED_FOR.days} days" if is_old else ""
+
+
+@transaction.atomic
+def _fold_lines(path: Path, lines: list[bytes]) -> bool:
+    """What is put aside is written before the rest is committed, so that it is nowhere lost."""
+    batch_id = UUID(path.stem)
+    records, unread = _read(lines)
+    unstored = usage.fold_batch(batch_id, records)
+    if unstored is None:
+        return False
+    refused = [*unread, *map(msgspec.json.encode, unstored)]
+    if refused:
+        # As old as its file, but another batch: it can be put back once it is mended.
+        _put_aside(path.with_stem(str(UUID(int=batch_id.int ^ 1))), refused)
+        reason = f"{len(unread)} cannot be read, {len(unstored)} cannot be stored"
+        usage.note_refused(batch_id, calls=len(refused), reason=reason)
+    return True
+
+
+def _read(lines: list[bytes]) -> tuple[list[CallRecord], list[bytes]]:
+    """The calls, and the lines that are none."""
+    records, unread = [], []
+    for line in lines:
         try:
-            yield msgspec.json.decode(line, type=CallRecord)
-        except msgspec.MsgspecError:
-            logger.exception("a line of %s cannot be read and is left out: %r", path, line)
+            records.append(msgspec.json.decode(line, type=CallRecord))
+        except UNREADABLE:
+            unread.append(line)
+    return records, unread
+
+
+def _put_file_aside(path: Path, lines: list[bytes], *, reason: str) -> None:
+    usage.note_refused(uuid7(), calls=len(lines), reason=reason[:REASON_LENGTH])
+    _put_aside(path, lines)
+
+
+def _put_aside(path: Path, lines: list[bytes]) -> None:
+    """Keep lines of the file at `path` for somebody to look at. Doing it again changes nothing."""
+    aside = path.parent / ASIDE / path.name
+    aside.parent.mkdir(mode=0o700, exist_ok=True)
+    part = aside.with_suffix(NEW_SUFFIX)
+    with open(part, "wb", opener=_private) as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+    part.replace(aside)
+    logger.error("%d calls cannot be counted and are put aside in %s", len(lines), aside)

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from finetuning.breaker import Breaker
 from finetuning.limits import REDIS_TIMEOUT_SECONDS
-from models_registry.gateway.directory import Caller
 from models_registry.gateway.errors import too_many
+from models_registry.models import ApiKey
 
 logger = logging.getLogger(__name__)
 
@@ -51,22 +51,24 @@ class Limits:
         self._breaker = Breaker(seconds=5)
         self._adding: set[asyncio.Task[list[int] | None]] = set()
 
-    async def take(self, caller: Caller) -> None:
+    async def take(self, key: ApiKey) -> None:
         """Count one request. Raises GatewayError 429 when this minute's requests or tokens are used up."""
-        limits = {"requests": caller.requests_per_minute, "tokens": caller.tokens_per_minute}
+        limits = {"requests": key.requests_per_minute, "tokens": key.tokens_per_minute}
         if limits == {"requests": None, "tokens": None}:
             return
         given: list[str | int] = ["" if limit is None else limit for limit in limits.values()]
-        found = await self._run(self._take, [_key(caller, name) for name in limits], [*given, MINUTE_SECONDS])
+        found = await self._run(
+            self._take, [_counter(key, name) for name in limits], [*given, MINUTE_SECONDS]
+        )
         if found and found[0]:
             what = list(limits)[found[0] - 1]
             raise too_many(what, limit=limits[what] or 0, seconds=max(1, math.ceil(found[1] / 1000)))
 
-    def add_tokens(self, caller: Caller, tokens: int) -> None:
+    def add_tokens(self, key: ApiKey, tokens: int) -> None:
         """Count what a call used, without waiting for it."""
-        if caller.tokens_per_minute is None or not tokens:
+        if key.tokens_per_minute is None or not tokens:
             return
-        adding = self._run(self._add, [_key(caller, "tokens")], [tokens, MINUTE_SECONDS])
+        adding = self._run(self._add, [_counter(key, "tokens")], [tokens, MINUTE_SECONDS])
         task = asyncio.create_task(adding)
         self._adding.add(task)
         task.add_done_callback(self._adding.discard)
@@ -88,5 +90,5 @@ class Limits:
         await self._client.aclose()
 
 
-def _key(caller: Caller, what: str) -> str:
-    return f"attune:gateway:{what}:{{{caller.key_id}}}"
+def _counter(key: ApiKey, what: str) -> str:
+    return f"attune:gateway:{what}:{{{key.pk}}}"

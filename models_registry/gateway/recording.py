@@ -1,14 +1,18 @@
 """Keeping what was said, where the agent's settings and the end user allow it."""
 
+import logging
 import random
 from typing import Any
 
 import msgspec
 
-from models_registry.gateway.bodies import Call, Fields
-from models_registry.gateway.directory import Recording, Route
+from finetuning import strict_json
+from models_registry.gateway.bodies import UNREADABLE, Call, Fields
 from models_registry.gateway.errors import Headers
+from models_registry.gateway.routes import Recording, Route
 from models_registry.usage import Said
+
+logger = logging.getLogger(__name__)
 
 CONSENT = (b"x-attune-consent", b"yes")
 
@@ -53,7 +57,7 @@ class Recorder:
         try:
             choices = msgspec.json.decode(fields["choices"], type=list[Choice])
             self._id = self._id or msgspec.json.decode(fields["id"], type=str)
-        except (KeyError, msgspec.MsgspecError):
+        except (KeyError, *UNREADABLE):
             return
         for choice in choices:
             if choice.index == 0:
@@ -72,17 +76,22 @@ class Recorder:
     def said(self) -> Said | None:
         """The whole conversation; None when there was no answer, or the question cannot be read."""
         answer = self._message or self._streamed()
-        try:
-            asked = msgspec.json.decode(self._call.fields["messages"], type=list[Any])
-        except (KeyError, msgspec.MsgspecError):
+        if answer is None or "messages" not in self._call.fields:
             return None
-        if answer is None:
+        kept = {name: value for name, value in answer.items() if value not in (None, [])}
+        try:
+            asked = strict_json.loads(bytes(self._call.fields["messages"]))
+            said = strict_json.loads(msgspec.json.encode(kept))
+        except strict_json.StrictJSONError as error:
+            logger.warning("a conversation of %s cannot be kept: %s", self._recording.agent_name, error.code)
+            return None
+        if not isinstance(asked, list):
             return None
         return Said(
             agent_name=self._recording.agent_name,
             workspace_id=self._recording.workspace_id,
             external_id=self._id,
-            messages=[*asked, {name: value for name, value in answer.items() if value not in (None, [])}],
+            messages=[*asked, said],
         )
 
     def _streamed(self) -> dict[str, Any] | None:

@@ -20,8 +20,9 @@ class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
         return self.filter(deployed=True)
 
     def called(self, text: str) -> Self:
-        """Usable models by id, by the provider's id, or by name; the newest first."""
-        named = Q(provider_model_id=text) | Q(name=text)
+        """Usable models by id, by name, or by the provider's id of theirs or of a checkpoint that their job
+        kept; the newest first."""
+        named = Q(provider_model_id=text) | Q(name=text) | Q(job__checkpoints__contains=[{"model_id": text}])
         with suppress(ValueError):
             named |= Q(pk=UUID(text))
         return self.filter(named).exclude(status="archived").order_by("-created_at", "-id")

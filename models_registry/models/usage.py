@@ -16,7 +16,7 @@ from models_registry.models.fine_tuned_models import FineTunedModel
 DIMENSIONS = ("organization_id", "day", "provider_model_id", "model_id", "agent_id", "api_key_id")
 MEASURES = (
     *("requests", "errors", "hang_ups", "prompt_tokens", "completion_tokens"),
-    *("latency_ms", "first_token_ms", "price_usd"),
+    *("latency_ms", "first_token_ms", "price_usd", "unpriced_tokens"),
 )
 ADD = f"""
     INSERT INTO usage_days ({", ".join((*DIMENSIONS, *MEASURES))})
@@ -43,9 +43,16 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
     def since(self, day: date) -> Self:
         return self.filter(day__gte=day)
 
+    def in_month(self, first_day: date) -> Self:
+        return self.filter(day__year=first_day.year, day__month=first_day.month)
+
     def spent(self) -> Decimal:
         """The price of all, in US dollars."""
         return Decimal(self.order_by().aggregate(usd=Sum("price_usd", default=Decimal()))["usd"])
+
+    def unpriced_tokens(self) -> int:
+        """How many tokens cost what nobody knows."""
+        return int(self.order_by().aggregate(tokens=Sum("unpriced_tokens", default=0))["tokens"])
 
     def summed_by(self, *columns: str) -> list[dict[str, Any]]:
         """Totals (`total_requests` and so on) for each combination of `columns`, the busiest first."""
@@ -57,9 +64,9 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
 class UsageDay(models.Model):
     """The calls of one day (UTC) by one key of one model through one agent, added up.
 
-    `requests` are calls of applications, `errors` what failed, those included that a fallback then answered.
-    Latencies are sums of milliseconds. A model, agent or key may be gone: the bill stays, so only the
-    organization is a foreign key in the database.
+    `requests` are calls of applications, `errors` what failed, also where a fallback then answered.
+    Latencies are sums of milliseconds. What `unpriced_tokens` cost nobody knows, and is not in `price_usd`. A
+    model, agent or key may be gone: the bill stays, so only the organization is a foreign key there.
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="usage_days", db_index=False)
@@ -82,6 +89,7 @@ class UsageDay(models.Model):
     latency_ms = models.BigIntegerField(default=0)
     first_token_ms = models.BigIntegerField(default=0)
     price_usd = models.DecimalField(max_digits=24, decimal_places=10, default=0)
+    unpriced_tokens = models.BigIntegerField(default=0, db_default=0)
 
     objects = UsageDayQuerySet.as_manager()
 
@@ -98,18 +106,27 @@ class UsageDay(models.Model):
     def __str__(self) -> str:
         return f"{self.provider_model_id} on {self.day}: {self.requests} requests"
 
+    @property
+    def known_price_usd(self) -> Decimal | None:
+        """None when nothing of the price is known."""
+        return None if self.unpriced_tokens and not self.price_usd else self.price_usd
+
 
 class UsageBatch(models.Model):
     """A file of calls that was added to the days already, in the same transaction.
 
-    It goes when the file has gone, so a process killed in between adds nothing twice.
+    It is remembered until the file, should it be found again, is too old to be counted, see KEPT_FOR in
+    `models_registry.usage`. With `refused_calls`, which were put aside for the `reason`, it stays for good.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    refused_calls = models.IntegerField(default=0, db_default=0)
+    reason = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         db_table = "usage_batches"
+        verbose_name_plural = "usage batches"
 
     def __str__(self) -> str:
         return str(self.pk)

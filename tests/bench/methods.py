@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.bench.settings"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.bench.settings")
 
 import django
 
@@ -20,6 +20,7 @@ import tiktoken
 from django.db import connection, transaction
 
 from datasets import storing
+from datasets.layouts import Plan
 from datasets.models import TrainingExample
 from datasets.tally import Tally, judged
 from datasets.validation.plain import read_lines
@@ -190,7 +191,7 @@ def texts_of(path: Path) -> list[str]:
 def copy_alone(path: Path) -> dict[str, float]:
     dataset = new_dataset()
     with path.open("rb") as file:
-        rows = list(judged(read_lines(file), Tally()))
+        rows = list(judged(read_lines(file), Tally(plan=Plan(format="jsonl"))))
     packed = b"".join(storing._packed(dataset, rows, 0, {}))
     with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")

@@ -21,7 +21,7 @@ from tests.chaos.nemesis import Nemesis, Void, count_hits, deal
 from tests.chaos.provider import AMBIGUOUS, FAULT_MARK
 from tests.chaos.stack import Places, Stack, free_port
 
-# A lease, the settling of a lost create, a few back-offs and a training: what is not done by then is stuck.
+# Two of the longest back-offs, a lease, and a training: what is not done by then is stuck.
 REST_CEILING_SECONDS = 180
 PROGRESS_EVERY = 25
 

@@ -15,7 +15,11 @@ FINAL = frozenset(status for status, rank in RANKS.items() if rank == max(RANKS.
 
 JOBS = """
 SELECT id::text, status, provider_job_id, cancel_requested_at IS NOT NULL AS cancel_requested,
-    ARRAY(SELECT provider_model_id FROM fine_tuned_models WHERE job_id = fine_tuning_jobs.id) AS models
+    ARRAY(SELECT provider_model_id FROM fine_tuned_models WHERE job_id = fine_tuning_jobs.id) AS models,
+    format('attempts %s, retries %s, looks %s, now %s, next check %s, lease until %s, intent %s, last said: %s',
+        attempts, retries, looks_without_match, now(), next_check_at, lease_until, create_intent_at,
+        (SELECT message FROM fine_tuning_events WHERE job_id = fine_tuning_jobs.id
+         ORDER BY created_at DESC, id DESC LIMIT 1)) AS standing
 FROM fine_tuning_jobs
 """
 DATASETS = "SELECT id::text, status, total_examples AS examples FROM fine_tuning_datasets"
@@ -23,13 +27,15 @@ DATASETS = "SELECT id::text, status, total_examples AS examples FROM fine_tuning
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """A job as the product shows it. `models` are the provider's names of what it made."""
+    """A job as the product shows it. `models` are the provider's names of what it made, `standing` tells
+    where its queue has it."""
 
     id: str
     status: str
     provider_job_id: str | None
     cancel_requested: bool
     models: list[str]
+    standing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +141,7 @@ def _models_doubled(jobs):
 
 
 def _stuck(jobs, datasets):
-    waiting = {job.id: f"still {job.status}" for job in jobs if job.status not in FINAL}
+    waiting = {job.id: f"still {job.status}; {job.standing}" for job in jobs if job.status not in FINAL}
     return waiting | {row.id: "still being read" for row in datasets if row.status == "processing"}
 
 

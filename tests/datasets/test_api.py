@@ -230,6 +230,16 @@ def test_finds_examples_by_text_or_problem(api, organization, query):
     assert [row["position"] for row in page["data"]] == [1]
 
 
+@pytest.mark.parametrize("problem", ["duplicates", "\0", "x" * 41])
+def test_refuses_a_problem_that_there_is_not(api, organization, problem):
+    dataset = DatasetFactory(organization=organization, examples=1)
+
+    refused = api.get(f"{DATASETS}/{dataset.pk}/examples", {"problem": problem})
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["parameter"] == "problem"
+
+
 def test_imports_the_conversations_that_match(api, organization):
     for number in range(12):
         organization.conversations.record(
@@ -261,6 +271,65 @@ def test_records_a_conversation_once(api, organization):
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert api.get("/api/conversations", {"agentId": "desk"}).json()["data"] == [first.json()]
+
+
+@pytest.fixture
+def talk(organization):
+    messages = [*example(1)["messages"], {"role": "user", "content": "Thanks."}]
+    return organization.conversations.record(messages=messages, external_id="chatcmpl-1")[0]
+
+
+def rate(api, talk, **feedback):
+    return api.post(f"/api/conversations/{talk.pk}/feedback", feedback)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "score"), [({"score": 0.25}, 0.25), ({"thumb": "up"}, 1), ({"thumb": "down"}, 0)]
+)
+def test_takes_feedback_on_an_answer(api, talk, feedback, score):
+    answer = rate(api, talk, **feedback)
+
+    assert (answer.status_code, answer.json()["qualityScore"]) == (200, score)
+    talk.refresh_from_db()
+    assert (talk.quality_score, talk.corrected_answer) == (score, "")
+
+
+def test_finds_the_conversation_by_the_id_of_its_answer(api, talk, organization):
+    organization.conversations.record(messages=talk.messages, external_id="chatcmpl-2")
+
+    (found,) = api.get("/api/conversations", {"externalId": "chatcmpl-1"}).json()["data"]
+
+    assert found["id"] == str(talk.pk)
+
+
+def test_changes_only_what_the_feedback_names(api, talk):
+    rate(api, talk, score=0.25)
+
+    rate(api, talk, correctedAnswer="Better.")
+    answer = rate(api, talk, thumb="down").json()
+
+    assert (answer["qualityScore"], answer["correctedAnswer"]) == (0, "Better.")
+    assert rate(api, talk, correctedAnswer="").json()["correctedAnswer"] == ""
+
+
+@pytest.mark.parametrize(
+    ("feedback", "pointer"),
+    [
+        ({}, ""),
+        ({"score": 1.5}, "/score"),
+        ({"thumb": "sideways"}, "/thumb"),
+        ({"thumb": "up", "score": 1}, "/thumb"),
+        ({"correctedAnswer": None}, "/correctedAnswer"),
+        ({"stars": 5}, "/stars"),
+    ],
+)
+def test_refuses_feedback_that_says_nothing_clear(api, talk, feedback, pointer):
+    answer = rate(api, talk, **feedback)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    talk.refresh_from_db()
+    assert talk.quality_score is None
 
 
 @pytest.mark.parametrize("messages", [None, [], ["hello"], [{"content": "hello"}], {"role": "user"}])

@@ -10,6 +10,7 @@ from finetuning.offers import list_offers
 from finetuning.providers import base_url
 from finetuning.providers.base import ProviderRefused
 from jobs import planning
+from tests.conftest import api_client
 from tests.factories import DatasetFactory, ProviderAccountFactory
 
 
@@ -47,7 +48,7 @@ def test_refuses_a_method_that_the_account_does_not_offer(organization):
     offer = planning.trainable_offer(account, "Qwen/Qwen3-32B")
 
     with pytest.raises(planning.MethodNotOffered, match="Nebius Token Factory does not train by 'dpo'"):
-        planning.matching_method(account, dataset, offer, "")
+        planning.matching_method(dataset, offer, "")
 
 
 @pytest.mark.django_db
@@ -56,6 +57,27 @@ def test_the_api_tells_what_an_account_can_do(api, provider_account):
 
     assert account["capabilities"]["methods"] == ["supervised", "dpo", "reinforcement"]
     assert account["capabilities"]["takesJobsUntil"] is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("day", "status"), [("2027-01-05", 201), ("2027-01-06", 409)])
+def test_takes_no_job_after_the_vendors_last_day(organization, user, time_machine, day, status):
+    time_machine.move_to(f"{day}T12:00:00+00:00")
+    account = ProviderAccountFactory(organization=organization, name="openai", kind="openai")
+    account.set_api_key("sk-test-test-test")
+    account.save()
+    dataset = DatasetFactory(organization=organization, examples=20)
+    asked = {"name": "x", "datasetId": str(dataset.pk), "baseModel": "gpt-4.1-mini"}
+
+    answer = api_client(user).post("/api/fine-tuning/jobs", asked)
+
+    assert answer.status_code == status
+    if status == 409:
+        assert answer.json()["errors"][0] == {
+            "pointer": "/provider",
+            "code": "provider_closed",
+            "detail": "OpenAI takes no new jobs since 6 January 2027. Choose another provider account.",
+        }
 
 
 @pytest.mark.django_db

@@ -49,6 +49,17 @@ def test_says_on_the_page_how_much_of_the_cap_is_used(admin, client, organizatio
     assert client.post(reverse("settings:spending"), {"monthly_cap_usd": "-1"}).status_code == 422
 
 
+def test_says_of_how_many_tokens_the_price_is_not_known(admin, client, organization):
+    organization.usage_days.create(
+        day=timezone.now().date(), provider_model_id="m", price_usd="8.50", unpriced_tokens=1_234
+    )
+    client.force_login(admin)
+
+    page = client.get(reverse("settings:organization")).content.decode()
+
+    assert "have cost $8.50 this month. The price of 1,234 tokens is not known" in page
+
+
 @pytest.mark.parametrize("who", ["viewer", "user"])
 def test_others_rename_and_found_nothing_in_it(request, who, organization):
     api = api_client(request.getfixturevalue(who))

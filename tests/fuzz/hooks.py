@@ -26,8 +26,11 @@ NOT_IN_A_SCHEMA = {
     "file_infected",
     "file_missing",
     "file_not_accepted",
+    "grader_invalid",
     "grader_missing",
+    "grader_not_taken",
     "invalid_cursor",
+    "metadata_invalid",
     "method_not_offered",
     "model_of_another_provider",
     "needed_for_this_kind",
@@ -38,6 +41,7 @@ NOT_IN_A_SCHEMA = {
     "not_exportable",
     "nothing_to_import",
     "nul",
+    "null_characters_not_allowed",
     "password_too_weak",
     "provider_address_refused",
     "provider_key_malformed",
@@ -48,6 +52,7 @@ NOT_IN_A_SCHEMA = {
     "unknown_base_model",
     "unknown_checkpoint",
     "unknown_provider",
+    "validation_missing",
     "webhook_address_refused",
 }
 

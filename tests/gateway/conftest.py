@@ -1,9 +1,11 @@
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx2
 import pytest
 import uvicorn
+from django.db import connection
 from openai import OpenAI
 
 from config.request_id import RequestId
@@ -124,6 +126,21 @@ def make_agent(organization, member):
 @pytest.fixture
 def key(organization, member):
     return api_keys.issue_key(organization, by=member, name="Help desk")[1]
+
+
+@contextmanager
+def away(table):
+    """The database without one of its tables."""
+    rename(table, f"{table}_away")
+    try:
+        yield
+    finally:
+        rename(f"{table}_away", table)
+
+
+def rename(table, name):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 def usage():

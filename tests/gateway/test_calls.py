@@ -8,7 +8,9 @@ import pytest
 from django.utils import timezone
 
 from models_registry import agents, api_keys
+from models_registry import services as registry
 from models_registry.models import UsageDay
+from tests.factories import ProviderAccountFactory
 from tests.gateway.conftest import usage
 from tests.gateway.upstream import completion, delta, event
 
@@ -138,6 +140,32 @@ def test_lets_the_base_model_answer(gateway, upstream, make_model, make_agent, k
     upstream.answer(model.base_model, completion())
 
     assert gateway.post(key, ASK).status_code == 200
+    # The book has the prices of fine-tuned models alone.
+    gateway.stop()
+    day = UsageDay.objects.get(requests=1)
+    assert (day.price_usd, day.unpriced_tokens) == (0, 10)
+
+
+@pytest.mark.parametrize("put_away", [registry.archive_model, registry.delete_model])
+def test_lets_no_model_stand_in_that_was_put_away(gateway, upstream, make_model, make_agent, key, put_away):
+    older = make_model("older", deployed=False)
+    make_agent(model=make_model("broken"), fallback_model=older)
+    put_away(older)
+    upstream.answer("broken", {"error": {"message": "Down."}}, status=503)
+
+    assert gateway.post(key, ASK).status_code == 503
+    assert [body["model"] for _, body in upstream.asked] == ["broken"]
+
+
+def test_calls_a_model_whose_fallback_has_no_key(
+    gateway, upstream, organization, make_model, make_agent, key
+):
+    keyless = ProviderAccountFactory(organization=organization, kind="compatible", base_url=upstream.url)
+    older = make_model("older", deployed=False, provider_account=keyless)
+    make_agent(model=make_model(), fallback_model=older)
+    upstream.answer("real-model", completion())
+
+    assert gateway.post(key, ASK).status_code == 200
 
 
 def test_does_not_fall_back_for_a_fault_of_the_request(gateway, upstream, make_model, make_agent, key):
@@ -249,7 +277,7 @@ def test_counts_by_key_agent_and_model_with_the_price(
     gateway.stop()
     day = UsageDay.objects.get()
     assert (day.model, day.agent, day.api_key, day.requests) == (model, agent, row, 2)
-    # gpt-4.1-mini: $0.80 and $3.20 per million tokens.
+    # gpt-4.1-mini: $0.80 and $3.20 per million tokens, $0.20 of those from the cache.
     assert str(day.price_usd) == "4.8000000000"
     assert day.latency_ms >= day.first_token_ms >= 0
     model.refresh_from_db()
@@ -257,6 +285,29 @@ def test_counts_by_key_agent_and_model_with_the_price(
     assert (model.total_requests, model.total_tokens_used) == (2, 3_000_000)
     assert model.total_latency_ms == day.latency_ms
     assert row.last_used_at is not None
+
+
+@pytest.mark.parametrize(("cached", "price"), [(500_000, "0.5000000000"), (9_000_000, "0.2000000000")])
+def test_prices_tokens_from_the_cache_as_such(gateway, upstream, make_model, key, cached, price):
+    make_model()
+    body = completion(prompt_tokens=1_000_000, completion_tokens=0)
+    body["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
+    upstream.answer("real-model", body)
+
+    gateway.post(key, ASK | {"model": "real-model"})
+
+    gateway.stop()
+    assert str(UsageDay.objects.get().price_usd) == price
+
+
+def test_says_of_how_many_tokens_it_knows_no_price(gateway, upstream, make_model, key):
+    make_model(base_model="of-nobody")
+    upstream.answer("real-model", completion())
+
+    gateway.post(key, ASK | {"model": "real-model"})
+
+    gateway.stop()
+    assert (usage()["price_usd"], usage()["unpriced_tokens"]) == (0, 10)
 
 
 def test_lets_nobody_succeed_whose_call_cannot_be_counted(gateway, upstream, make_model, key):

@@ -1,15 +1,22 @@
 """A call is counted once, whatever dies where."""
 
 import fcntl
-from uuid import uuid4
+import os
+from datetime import timedelta
+from uuid import UUID, uuid4
 
+import msgspec
 import pytest
-from django.db import DatabaseError, connection
+from django.urls import reverse
+from django.utils import timezone
 
+from finetuning.ids import uuid7
+from models_registry import tasks
 from models_registry.gateway.journal import Journal, fold_released
 from models_registry.models import UsageBatch, UsageDay
-from models_registry.usage import CallRecord
-from tests.factories import FineTunedModelFactory
+from models_registry.usage import CallRecord, Said
+from tests.factories import FineTunedModelFactory, UserFactory
+from tests.gateway.conftest import away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +53,15 @@ def counted(model):
     return requests
 
 
+def files(journal):
+    return [path for path in journal.folder.iterdir() if path.is_file()]
+
+
+def put_aside(journal):
+    """The files that wait for an operator."""
+    return sorted((journal.folder / "aside").iterdir())
+
+
 def test_counts_what_a_dead_process_left(journal, record, model):
     journal.append(record)
     journal.append(record)
@@ -55,7 +71,6 @@ def test_counts_what_a_dead_process_left(journal, record, model):
     assert fold_released(journal.folder) == 1
     assert counted(model) == 2
     assert list(journal.folder.iterdir()) == []
-    assert not UsageBatch.objects.exists()
 
 
 def test_leaves_a_file_alone_that_is_written_to(journal, record, model):
@@ -66,34 +81,48 @@ def test_leaves_a_file_alone_that_is_written_to(journal, record, model):
 
 
 def test_counts_a_file_once_that_is_found_again(journal, record, model):
-    """The process was killed between the commit and the removal of the file."""
+    """The process was killed before it removed the file, or the removal was lost with the machine's power."""
     journal.append(record)
-    (path,) = journal.folder.iterdir()
+    (path,) = files(journal)
     content = path.read_bytes()
     journal.release()
-    fold_released(journal.folder)
-    path.write_bytes(content)
-    UsageBatch.objects.create(pk=path.stem)
+    for _ in range(3):
+        fold_released(journal.folder)
+        path.write_bytes(content)
+        tasks.forget_usage_batches()
 
     assert fold_released(journal.folder) == 0
     assert counted(model) == 1
-    assert list(journal.folder.iterdir()) == []
+    assert files(journal) == []
 
 
-def rename_table(old, new):
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+def test_forgets_a_batch_only_when_its_file_is_too_old_to_be_counted(journal, record, model):
+    """Whoever finds the file after that cannot know whether it was counted."""
+    journal.append(record)
+    (path,) = files(journal)
+    content = path.read_bytes()
+    journal.release()
+    fold_released(journal.folder)
+    long_ago = timezone.now() - timedelta(days=7, minutes=1)
+    UsageBatch.objects.update(created_at=long_ago)
+    UsageBatch.objects.create(pk=uuid7(), refused_calls=1)
+    UsageBatch.objects.filter(refused_calls=1).update(created_at=long_ago)
+
+    tasks.forget_usage_batches()
+
+    assert UsageBatch.objects.get().refused_calls == 1
+    old = UUID(int=UUID(path.stem).int - (7 * 86_400_000 << 80))
+    (journal.folder / f"{old}.calls").write_bytes(content)
+    assert fold_released(journal.folder) == 0
+    assert counted(model) == 1
+    assert put_aside(journal)[0].read_bytes() == content
 
 
 def test_keeps_a_file_that_the_database_did_not_take(journal, record, model):
     journal.append(record)
     journal.release()
-    rename_table("usage_days", "away")
-    try:
-        with pytest.raises(DatabaseError):
-            fold_released(journal.folder)
-    finally:
-        rename_table("away", "usage_days")
+    with away("usage_days"):
+        assert fold_released(journal.folder) == 0
 
     assert counted(model) == 0
     assert fold_released(journal.folder) == 1
@@ -103,7 +132,7 @@ def test_keeps_a_file_that_the_database_did_not_take(journal, record, model):
 def test_leaves_out_half_a_line(journal, record, model):
     """Whoever died while writing has sent no end of that answer."""
     journal.append(record)
-    (path,) = journal.folder.iterdir()
+    (path,) = files(journal)
     journal.release()
     with path.open("ab") as file:
         file.write(b'{"ended_at":1790000')
@@ -111,25 +140,43 @@ def test_leaves_out_half_a_line(journal, record, model):
     fold_released(journal.folder)
 
     assert counted(model) == 1
+    assert list(journal.folder.iterdir()) == []
 
 
-def test_writes_to_no_file_that_was_removed_before_it_was_locked(journal, record, model, monkeypatch):
-    lock, removed = fcntl.flock, []
+def test_shows_no_file_before_it_has_locked_it(journal, record, model, monkeypatch):
+    """So the lock is free whenever it is taken, and a call waits for nobody who folds."""
+    lock, seen = fcntl.flock, []
 
-    def slow_lock(file, operation):
-        if not removed:
-            removed.extend(journal.folder.iterdir())
-            removed[0].unlink()
+    def watched(file, operation):
+        seen.append((list(journal.folder.glob("*.calls")), operation))
         lock(file, operation)
 
-    with monkeypatch.context() as race:
-        race.setattr(fcntl, "flock", slow_lock)
+    with monkeypatch.context() as watching:
+        watching.setattr(fcntl, "flock", watched)
         journal.append(record)
     journal.release()
+
+    assert seen == [([], fcntl.LOCK_EX | fcntl.LOCK_NB)]
+    fold_released(journal.folder)
+    assert counted(model) == 1
+
+
+def test_removes_what_a_process_left_that_died_before_it_wrote(journal):
+    old, new = (journal.folder / f"{uuid7()}.new" for _ in range(2))
+    for path in (old, new):
+        path.touch()
+    an_hour_ago = timezone.now().timestamp() - 3601
+    os.utime(old, (an_hour_ago, an_hour_ago))
+
     fold_released(journal.folder)
 
-    assert len(removed) == 1
-    assert counted(model) == 1
+    assert files(journal) == [new]
+
+
+def test_lets_nobody_else_read_what_was_said(journal, record):
+    journal.append(record)
+
+    assert [path.stat().st_mode & 0o777 for path in files(journal)] == [0o600]
 
 
 def test_leaves_out_calls_of_an_organization_that_is_gone(journal, record, model):
@@ -151,3 +198,89 @@ def test_adds_to_one_row_for_a_day(journal, record, model):
     assert counted(model) == 3
     assert UsageDay.objects.count() == 1
     assert model.average_latency_ms == 20.0
+
+
+def test_puts_a_line_aside_that_it_cannot_read(journal, record, model, caplog, client):
+    journal.append(record)
+    (path,) = files(journal)
+    with path.open("ab") as file:
+        file.write(b'{"said": "Only I may read this."}\n')
+    journal.append(record)
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 2
+    assert files(journal) == []
+    (aside,) = put_aside(journal)
+    assert aside.read_bytes() == b'{"said": "Only I may read this."}\n'
+    assert aside.stat().st_mode & 0o777 == 0o600
+    batch = UsageBatch.objects.get()
+    assert (batch.refused_calls, batch.reason) == (1, "1 cannot be read, 0 cannot be stored")
+    assert str(aside) in caplog.text
+    assert "Only I" not in caplog.text
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    page = client.get(reverse("admin:models_registry_usagebatch_changelist"))
+    assert str(batch.pk) in page.text
+    assert batch.reason in page.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"provider_model_id": "m" * 301}, {"provider_model_id": "a\0b"}, {"latency_ms": 2**63 - 1}]
+)
+def test_puts_a_call_aside_that_the_database_refuses(journal, record, model, change):
+    """And counts it once when an operator has mended it and put it back."""
+    bad = msgspec.structs.replace(record, model_id=None, prompt_tokens=1, **change)
+    journal.append(record)
+    journal.append(bad)
+    journal.append(record)
+    if "latency_ms" in change:
+        journal.append(bad)
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert model.organization.usage_days.filter(model=model).get().requests == 2
+    (aside,) = put_aside(journal)
+    assert UsageBatch.objects.get().refused_calls == 1
+    back = journal.folder / aside.name
+    back.write_bytes(msgspec.json.encode(record) + b"\n")
+    aside.unlink()
+    fold_released(journal.folder)
+    fold_released(journal.folder)
+    assert model.organization.usage_days.filter(model=model).get().requests == 3
+
+
+@pytest.mark.parametrize("name", ["notes.calls", "c6f7a8e2-94c4-4d0e-8a43-0c6a1b1f7a10.calls"])
+def test_puts_a_file_aside_that_is_none_of_its_own(journal, record, model, name):
+    (journal.folder / name).write_bytes(msgspec.json.encode(record) + b"\n")
+    journal.append(record)
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 1
+    assert [path.name for path in put_aside(journal)] == [name]
+    assert UsageBatch.objects.filter(refused_calls=1, reason=f"{name} has no name of ours").exists()
+
+
+def test_counts_other_files_beside_one_that_it_cannot_open(journal, record, model):
+    (journal.folder / f"{UUID(int=0)}.calls").mkdir()
+    journal.append(record)
+    journal.release()
+
+    assert fold_released(journal.folder) == 1
+    assert counted(model) == 1
+
+
+def test_counts_a_call_whose_words_the_database_cannot_hold(journal, record, model, caplog):
+    said = Said(agent_name="bot", messages=[{"role": "user", "content": "Only I may read this.\0"}])
+    journal.append(msgspec.structs.replace(record, said=said))
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 1
+    assert not model.organization.conversations.exists()
+    assert "a conversation of bot cannot be kept" in caplog.text
+    assert "Only I" not in caplog.text

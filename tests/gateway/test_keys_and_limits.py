@@ -1,19 +1,27 @@
 """Whom the gateway answers, and how often."""
 
+import asyncio
 import hashlib
+import json
+import socket
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import httpx2
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, connection, transaction
 from django.utils import timezone
 
-from finetuning.models import Workspace
+from finetuning.models import WebhookDelivery, Workspace
 from finetuning.webhooks.events import EVENT_TYPES
 from models_registry import api_keys
 from models_registry import services as registry
 from models_registry.gateway import directory
+from models_registry.gateway.errors import GatewayError
+from models_registry.usage import CallRecord, add_usage
 from tests.factories import FineTunedModelFactory
+from tests.gateway.conftest import away
 from tests.gateway.upstream import completion
 from tests.waiting import wait_until
 
@@ -139,23 +147,31 @@ def test_calls_only_deployed_models(gateway, make_model, issue, columns):
     assert gateway.post(clear, ASK).status_code == 404
 
 
-def rename_table(old, new):
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
-
-
 def test_tells_to_come_back_while_keys_cannot_be_checked(gateway, make_model, issue):
     make_model()
     _, clear = issue()
-    rename_table("api_keys", "away")
-    try:
+    with away("api_keys"):
         answer = gateway.post(clear, ASK)
-    finally:
-        rename_table("away", "api_keys")
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_unavailable")
     assert answer.headers["retry-after"] == "1"
     assert gateway.post(clear, ASK).status_code == 200
+
+
+def test_tells_to_come_back_when_a_connection_is_lost():
+    def lose():
+        raise InterfaceError("connection already closed")
+
+    with pytest.raises(GatewayError) as refused:
+        asyncio.run(directory.Directory().ask(lose))
+
+    assert (refused.value.http_status, refused.value.code) == (503, "gateway_unavailable")
+
+
+def test_knows_no_model_whose_name_the_database_cannot_hold(gateway, key):
+    answer = gateway.post(key, ASK | {"model": "real\0model"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
 def test_waits_for_no_database_that_hangs(gateway, make_model, issue, monkeypatch):
@@ -182,6 +198,35 @@ def test_limits_the_requests_of_a_minute(gateway, make_model, issue):
         "code": "rate_limit_exceeded",
     }
     assert 0 < int(answers[2].headers["retry-after"]) <= 60
+
+
+def test_limits_the_list_of_models_too(gateway, make_model, issue):
+    make_model()
+    _, clear = issue(requests_per_minute=1)
+    headers = {"Authorization": f"Bearer {clear}"}
+
+    statuses = [httpx2.get(f"{gateway.url}/models", headers=headers).status_code for _ in range(2)]
+
+    assert statuses == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("columns", "length", "status"),
+    [
+        (None, 1_000, b"401"),
+        ({"requests_per_minute": 0}, 1_000, b"429"),
+        ({}, 100 * 1024 * 1024, b"413"),
+    ],
+)
+def test_refuses_before_the_body_has_come(gateway, make_model, issue, columns, length, status):
+    make_model()
+    clear = "at-0000" if columns is None else issue(**columns)[1]
+    port = int(gateway.url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = f"Host: x\r\nAuthorization: Bearer {clear}\r\nContent-Length: {length}\r\n\r\n"
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n" + head.encode())
+
+        assert connection.recv(12) == b"HTTP/1.1 " + status
 
 
 def test_limits_the_tokens_of_a_minute(gateway, make_model, issue):
@@ -235,3 +280,81 @@ def test_warns_once_at_four_fifths(organization, make_model):
     (delivery,) = endpoint.deliveries.all()
     assert "spending.warned" in EVENT_TYPES
     assert delivery.event_type == "spending.warned"
+
+
+@pytest.fixture
+def call(make_model):
+    """A call that costs a dollar, ended at `moment`."""
+    model = make_model()
+
+    def call(moment, **columns):
+        return CallRecord(
+            **{
+                "ended_at": moment.timestamp(),
+                "organization_id": model.organization_id,
+                "provider_model_id": "m",
+                "price_usd": Decimal(1),
+                **columns,
+            }
+        )
+
+    return call
+
+
+NOVEMBER, DECEMBER = datetime(2026, 11, 30, 23, 59, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def warnings(organization):
+    deliveries = WebhookDelivery.objects.filter(endpoint__organization=organization)
+    return [
+        json.loads(delivery.body)["data"]["month"] for delivery in deliveries.order_by("created_at", "id")
+    ]
+
+
+@pytest.fixture
+def hear(organization, other_organization):
+    for one in (organization, other_organization):
+        one.webhook_endpoints.create(url="https://example.com/hook", event_types=["spending.warned"])
+
+
+def test_warns_each_organization_of_each_month(hear, organization, other_organization, call):
+    for one, cap in ((organization, 1), (other_organization, 2)):
+        one.cap_spending(cap, now=timezone.now())
+
+    add_usage(
+        [
+            call(NOVEMBER),
+            call(DECEMBER),
+            call(NOVEMBER, organization_id=other_organization.pk),
+            call(NOVEMBER, organization_id=other_organization.pk),
+            call(DECEMBER, organization_id=other_organization.pk),
+        ]
+    )
+
+    assert warnings(organization) == ["2026-11", "2026-12"]
+    assert warnings(other_organization) == ["2026-11"]
+
+
+def test_does_not_warn_anew_when_the_same_cap_is_saved(hear, organization, call):
+    for _ in range(2):
+        organization.cap_spending(1, now=timezone.now())
+        add_usage([call(NOVEMBER)])
+    assert warnings(organization) == ["2026-11"]
+
+    organization.cap_spending(3, now=timezone.now())
+    add_usage([call(NOVEMBER)])
+
+    assert warnings(organization) == ["2026-11", "2026-11"]
+
+
+def test_a_cap_of_nothing_says_so_and_warns_nobody(hear, gateway, organization, make_model, issue, call):
+    make_model("other")
+    _, clear = issue()
+    organization.cap_spending(0, now=timezone.now())
+    add_usage([call(timezone.now(), price_usd=Decimal())])
+
+    answer = gateway.post(clear, ASK)
+
+    assert answer.status_code == 402
+    assert answer.json()["error"]["message"].startswith("Your organization allows no calls: its cap is $0.")
+    assert warnings(organization) == []

@@ -4,12 +4,18 @@ import json
 
 import openai
 import pytest
+from django.utils import timezone
+from pydantic import BaseModel
 
+from models_registry import api_keys
 from tests.factories import FineTunedModelFactory, JobFactory
 from tests.gateway.conftest import usage
+from tests.gateway.upstream import completion, event
 
 SAY_HI = [{"role": "user", "content": "Hi"}]
 BASE = "gpt-4.1-mini-2025-04-14"
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
 @pytest.fixture
@@ -54,17 +60,109 @@ def test_streams_by_the_helper(client):
     assert final.choices[0].message.content.endswith("You said: Hi")
 
 
+def test_streams_calls_of_tools(gateway, upstream, make_model, key):
+    make_model()
+    pieces = [
+        {
+            "role": "assistant",
+            "tool_calls": [{"index": 0, **CALL | {"function": {"name": "f", "arguments": ""}}}],
+        },
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]},
+    ]
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "real-model"}
+    events = [event(chunk | {"choices": [{"index": 0, "delta": piece}]}) for piece in pieces]
+    end = event(chunk | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    upstream.stream("real-model", *events, end, event(b"[DONE]"))
+
+    with gateway.client(key).chat.completions.stream(
+        model="real-model", messages=SAY_HI, tools=TOOLS
+    ) as stream:
+        final = stream.get_final_completion()
+
+    (called,) = final.choices[0].message.tool_calls
+    assert (called.id, called.function.name, called.function.arguments) == ("call_1", "f", '{"a": 1}')
+    assert final.choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_completes_a_prompt(gateway, upstream, make_model, key, is_stream):
+    make_model()
+    body = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "real-model"}
+    body |= {"choices": [{"index": 0, "text": "Once", "finish_reason": "stop", "logprobs": None}]}
+    if is_stream:
+        upstream.stream("real-model", event(body), event(b"[DONE]"))
+    else:
+        upstream.answer("real-model", body)
+
+    answer = gateway.client(key).completions.create(model="real-model", prompt="Say", stream=is_stream)
+
+    (completion,) = list(answer) if is_stream else [answer]
+    assert (completion.choices[0].text, completion.model) == ("Once", "real-model")
+
+
+class Reply(BaseModel):
+    answer: int
+
+
+def test_reads_an_answer_in_json_mode(gateway, upstream, make_model, key):
+    make_model()
+    upstream.answer("real-model", completion('{"answer": 42}'))
+
+    parsed = gateway.client(key).chat.completions.parse(
+        model="real-model", messages=SAY_HI, response_format=Reply
+    )
+
+    assert parsed.choices[0].message.parsed == Reply(answer=42)
+    assert upstream.asked[0][1]["response_format"]["json_schema"]["name"] == "Reply"
+
+
+def ask(gateway, clear):
+    gateway.client(clear).chat.completions.create(model="real-model", messages=SAY_HI)
+
+
+def test_raises_for_a_limit_of_the_key(gateway, organization, make_model, member):
+    make_model()
+    _, clear = api_keys.issue_key(organization, by=member, name="Key", requests_per_minute=0)
+
+    with pytest.raises(openai.RateLimitError) as refused:
+        ask(gateway, clear)
+
+    assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "requests")
+    assert int(refused.value.response.headers["retry-after"]) > 0
+
+
+def test_raises_for_the_spending_cap(gateway, organization, make_model, key):
+    make_model()
+    organization.cap_spending(0, now=timezone.now())
+
+    with pytest.raises(openai.APIStatusError) as refused:
+        ask(gateway, key)
+
+    assert (refused.value.status_code, refused.value.code) == (402, "spending_cap_reached")
+    assert refused.value.response.headers["x-should-retry"] == "false"
+
+
+def test_raises_for_a_provider_that_cannot_be_reached(gateway, account, make_model, key):
+    make_model()
+    account.base_url = "http://127.0.0.1:9/v1"
+    account.save()
+
+    with pytest.raises(openai.InternalServerError) as refused:
+        ask(gateway, key)
+
+    assert (refused.value.status_code, refused.value.code) == (502, "provider_unreachable")
+
+
 def test_passes_tools_and_json_mode(gateway, upstream, make_model, key):
     make_model()
-    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
-    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
     upstream.answer(
         "real-model",
         {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]},
     )
-    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
-    asked = {"tools": tools, "tool_choice": "required", "response_format": {"type": "json_object"}}
+    asked = {"tools": TOOLS, "tool_choice": "required", "response_format": {"type": "json_object"}}
 
     completion = gateway.client(key).chat.completions.create(model="real-model", messages=SAY_HI, **asked)
 

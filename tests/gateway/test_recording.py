@@ -1,5 +1,6 @@
 """What is kept of conversations, and what is not."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -18,9 +19,9 @@ CONSENT = {"X-Attune-Consent": "yes"}
 def record(gateway, upstream, make_model, make_agent, key):
     """Asks once and returns the conversations that were kept."""
 
-    def record(*, headers=None, stream=False, **settings):
+    def record(*, headers=None, stream=False, asked=ASKED, **settings):
         make_agent(model=make_model(), **settings)
-        gateway.post(key, ASK | {"stream": stream}, **(headers or {}))
+        gateway.post(key, ASK | {"stream": stream, "messages": asked}, **(headers or {}))
         gateway.stop()
         return list(Conversation.objects.all())
 
@@ -77,6 +78,14 @@ def test_counts_a_call_whose_words_cannot_be_kept(record, upstream, organization
 
     assert record(recording="all") == []
     assert organization.usage_days.get().requests == 1
+
+
+def test_counts_a_call_that_is_nested_too_deep_to_be_kept(record, upstream, organization, caplog):
+    deep = json.loads("[" * 40 + "]" * 40)
+
+    assert record(recording="all", asked=[{"role": "user", "content": deep}]) == []
+    assert organization.usage_days.get().requests == 1
+    assert "a conversation of support-bot cannot be kept: depth" in caplog.text
 
 
 def test_deletes_what_is_older_than_the_agent_keeps(organization, make_model, make_agent):

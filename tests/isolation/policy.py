@@ -218,6 +218,7 @@ API = [
     POST("version-save-edits", MEMBER, of="flawed_dataset", status=201),
     GET("conversation-list", VIEWER),
     POST("conversation-list", MEMBER, send={**TALK, "workspaceId": Id("workspace")}, status=201),
+    POST("conversation-feedback", MEMBER, of="conversation", send={"score": 0.5}),
     # Jobs.
     GET("job-list", VIEWER),
     POST("job-list", MEMBER, send={**JOB, "workspaceId": Id("workspace")}, status=201),

@@ -32,6 +32,7 @@ BY_TEXT = [reference for reference in references() if reference[2] in TEXTS]
 # Where a form lets a row be chosen: the operation that shows it, by the form and its field.
 CHOICES = {
     ("jobs.forms", "DatasetForm", "dataset"): ("POST jobs:new", "dataset"),
+    ("jobs.forms", "DatasetForm", "like"): ("POST jobs:new", "job"),
     ("datasets.version_forms", "MergeForm", "others"): ("POST datasets:derive", "dataset"),
     ("models_registry.forms", "SplitForm", "second_model"): ("POST agents:split", "model"),
     ("models_registry.forms", "AgentSettingsForm", "fallback_model"): ("POST agents:settings", "model"),

@@ -1,7 +1,15 @@
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs.states import Status
-from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory
+from tests.factories import (
+    LONG_AGO,
+    DatasetFactory,
+    FineTunedModelFactory,
+    JobFactory,
+    ProviderAccountFactory,
+)
 
 pytestmark = pytest.mark.django_db
 JOBS = "/api/fine-tuning/jobs"
@@ -33,6 +41,7 @@ def test_creates_a_job_with_its_price(api, dataset, user):
     assert (body["status"], body["estimatedCostUsd"], body["provider"]) == ("pending", 0.0, "sandbox")
     assert body["dataset"] == {"id": str(dataset.pk), "name": dataset.name, "totalExamples": 20}
     assert api.get(f"{JOBS}/{body['id']}").json() == body | {
+        "grader": {},
         "queuedLongerThanUsual": False,
         "paused": False,
         "checkpoints": [],
@@ -90,6 +99,40 @@ def test_filters_by_status_and_dataset(api, organization):
     assert api.get(JOBS, {"status": "paused"}).status_code == 400
 
 
+def test_lists_jobs_without_what_only_one_job_shows(api, organization):
+    grader = {"type": "python", "source": "#" * 10_000}
+    JobFactory(organization=organization, grader=grader, checkpoints=[{"id": "1"}])
+
+    with CaptureQueriesContext(connection) as queries:
+        [row] = api.get(JOBS).json()["data"]
+
+    asked = " ".join(query["sql"] for query in queries)
+    assert "grader" not in row
+    assert "estimated_tokens" in asked
+    assert "grader" not in asked
+    assert "checkpoints" not in asked
+
+
+def test_asks_as_much_for_many_queued_jobs_as_for_one(api, organization):
+    def asked():
+        with CaptureQueriesContext(connection) as queries:
+            assert api.get(JOBS).status_code == 200
+        return len(queries)
+
+    job = JobFactory(organization=organization, status=Status.QUEUED, queued_at=LONG_AGO)
+    for_one = asked()
+    for _ in range(3):
+        JobFactory(
+            organization=organization,
+            dataset=job.dataset,
+            provider_account=job.provider_account,
+            status=Status.QUEUED,
+            queued_at=LONG_AGO,
+        )
+
+    assert asked() == for_one
+
+
 def test_counts_jobs(api, organization):
     JobFactory(organization=organization, status=Status.RUNNING)
     JobFactory(organization=organization, status=Status.SUCCEEDED, actual_cost_usd="12.50")
@@ -113,7 +156,7 @@ def test_estimates_the_cost(api, dataset):
     assert answer.json() == {
         "estimatedCostUsd": 5.0,
         "lowUsd": 4.75,
-        "highUsd": 5.25,
+        "highUsd": 10.5,
         "totalTokens": 1_000_000,
         "trainingTokens": 500_000,
         "validationTokens": 500_000,
@@ -123,6 +166,29 @@ def test_estimates_the_cost(api, dataset):
         "priceAsOf": "2025-12-01",
         "priceSource": "https://platform.openai.com/docs/pricing",
     }
+
+
+def test_estimates_for_the_account_that_is_named(api, dataset, organization):
+    ProviderAccountFactory(
+        organization=organization, name="own", kind="compatible", base_url="https://own.example/v1"
+    )
+    asked = {"datasetId": str(dataset.pk), "baseModel": BASE_MODEL}
+
+    estimated = api.post(f"{JOBS}/estimate-cost", asked | {"provider": "own"})
+    refused = api.post(f"{JOBS}/estimate-cost", asked | {"provider": "nobody"})
+
+    assert (estimated.status_code, estimated.json()["estimatedCostUsd"]) == (200, None)
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_provider")
+
+
+@pytest.mark.parametrize(("field", "length"), [("provider", 50), ("baseModel", 300)])
+def test_takes_as_long_names_for_an_estimate_as_for_a_job(api, dataset, field, length):
+    asked = {"datasetId": str(dataset.pk), "baseModel": BASE_MODEL}
+
+    for path, order in ((JOBS, asked | {"name": "x"}), (f"{JOBS}/estimate-cost", asked)):
+        fits, too_long = (api.post(path, order | {field: "x" * n}).json() for n in (length, length + 1))
+        assert fits["code"].startswith("unknown_")
+        assert too_long["errors"][0]["code"] == "max_length"
 
 
 def test_names_the_model_that_a_job_yielded(api, organization):

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from finetuning.models import BasePrice, BaseRetirement
@@ -76,7 +78,9 @@ def test_cuts_off_what_is_longer_than_the_base_model_takes(organization, account
     type(dataset).objects.filter(pk=dataset.pk).update(total_tokens=100_110)
     dataset.refresh_from_db()
 
-    estimate = planning.estimate_cost(dataset, account=account, base_model="gpt-4.1-mini", epochs=1)
+    estimate = planning.estimate_cost(
+        dataset, offer=planning.trainable_offer(account, "gpt-4.1-mini"), epochs=1
+    )
 
     assert estimate.training_tokens == 65_536 + 110
 
@@ -90,7 +94,13 @@ def test_tells_the_history_of_the_estimates(api, organization, outsider_api):
 
     told = api.get(f"{JOBS}/stats").json()["estimates"]
 
-    assert told == {"jobs": 3, "medianError": pytest.approx(0.04), "withinRange": 1, "costUnknown": 1}
+    assert told == {
+        "jobs": 3,
+        "medianError": pytest.approx(0.04),
+        "withinRange": 1,
+        "costCompared": 2,
+        "costUnknown": 1,
+    }
     assert outsider_api.get(f"{JOBS}/stats").json()["estimates"]["jobs"] == 0
 
 
@@ -105,6 +115,16 @@ def test_shows_the_history_of_the_estimates(client, organization, user):
     assert "3.0 %" in response.text
 
 
+def test_a_job_whose_price_is_unknown_has_not_missed_its_range(client, organization, user):
+    client.force_login(user)
+    price = {"estimated_low_usd": 9, "estimated_high_usd": 11}
+    succeeded(organization, estimated_tokens=100, trained_tokens=100, actual_cost_usd=10, **price)
+    succeeded(organization, estimated_tokens=100, trained_tokens=100)
+    succeeded(organization, estimated_tokens=100, trained_tokens=100, actual_cost_usd=10)
+
+    assert "<dd>1 of 1 job</dd>" in client.get(reverse("jobs:costs")).text
+
+
 def test_shows_that_nothing_was_spent_yet(client, user):
     client.force_login(user)
 
@@ -117,3 +137,12 @@ def test_refuses_a_base_model_on_its_last_day(organization, user, account, datas
 
     with pytest.raises(planning.BaseModelRetired):
         start(organization, user, dataset)
+
+
+def test_reads_the_price_of_the_wanted_base_model_once(organization, user, account, dataset):
+    with CaptureQueriesContext(connection) as queries:
+        start(organization, user, dataset)
+
+    asked = [query["sql"] for query in queries if 'FROM "base_prices"' in query["sql"]]
+    assert len(asked) == 1
+    assert "gpt-4.1-mini-2025-04-14" in asked[0]

@@ -1,12 +1,14 @@
 """Why a job failed, which lines are the reason, what to do next, and trying once more."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from datasets.training_files import validation_positions
+from finetuning.capabilities import CAPABILITIES
 from finetuning.sandbox.faults import Fault
 from jobs import services
 from jobs.advice import ADVICE, GENERAL, advice
@@ -120,6 +122,13 @@ def test_the_vendors_refusal_is_final_in_its_own_words(api, job, sandbox):
     assert "Choose another provider account" in shown["failure"]["nextStep"]
 
 
+def test_a_closing_is_explained_with_its_day(monkeypatch):
+    closing = replace(CAPABILITIES["azure"], takes_jobs_until=date(2028, 2, 3))
+    monkeypatch.setitem(CAPABILITIES, "azure", closing)
+
+    assert "from 3 February 2028 on none at all" in advice("fine_tuning_not_available", kind="azure").cause
+
+
 def test_openais_closing_is_explained():
     assert "6 January 2027" in advice("fine_tuning_not_available", kind="openai").cause
     assert "OpenAI" not in advice("fine_tuning_not_available", kind="azure").cause
@@ -163,6 +172,20 @@ def test_says_that_a_job_waits_longer_than_most(client, api, organization, user)
 
     assert api.get(f"{JOBS}/{job.pk}").json()["queuedLongerThanUsual"]
     assert "Queued longer than 95 %" in client.get(reverse("jobs:progress", args=[job.pk])).text
+
+
+def test_says_beside_a_long_wait_what_else_there_is(client, organization, user):
+    add_history(organization, jobs=20, seconds=60)
+    queued = {"status": Status.QUEUED, "queued_at": queued_for(61), "cancel_requested_at": timezone.now()}
+    job = JobFactory(organization=organization, retries=1, **queued)
+    job.events.create(event_type="error", level="warning", message="The provider is busy.")
+    client.force_login(user)
+
+    shown = client.get(reverse("jobs:progress", args=[job.pk])).text
+
+    assert "Queued longer than 95 %" in shown
+    assert "being asked to cancel" in shown
+    assert "The provider is busy." in shown
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """What a run can be besides plain training from a base model: continued, graded, paused; and its checkpoints."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from datasets.training_files import write_training_files
 from finetuning.models import ProviderAccount
@@ -64,6 +66,7 @@ def test_goes_on_from_a_checkpoint(api, dataset, model, sandbox):
     answer = api.post(JOBS, ask(dataset, baseModel=checkpoint)).json()
 
     job = Job.objects.get(pk=answer["id"])
+    assert (job.parent_model, job.start_model) == (model, checkpoint)
     advance(job, sandbox, seconds=60, times=6)
     assert (job.status, run_at_provider(sandbox, job)["model"]) == (Status.SUCCEEDED, checkpoint)
 
@@ -85,6 +88,15 @@ def test_a_base_models_name_means_the_base_model(api, organization, dataset, acc
     assert api.post(JOBS, ask(dataset)).json()["parentModelId"] is None
 
 
+def test_the_name_of_a_base_model_that_only_the_account_offers_means_it(api, organization, dataset, account):
+    ProviderAccount.objects.filter(pk=account.pk).update(base_models=["Qwen/Qwen3-32B"])
+    FineTunedModelFactory(organization=organization, name="Qwen/Qwen3-32B")
+
+    answer = api.post(JOBS, ask(dataset, baseModel="Qwen/Qwen3-32B")).json()
+
+    assert (answer["baseModel"], answer["parentModelId"]) == ("Qwen/Qwen3-32B", None)
+
+
 def test_goes_on_only_where_the_model_was_made(api, organization, dataset, model):
     ProviderAccountFactory(organization=organization, name="other")
 
@@ -96,8 +108,10 @@ def test_goes_on_only_where_the_model_was_made(api, organization, dataset, model
 
 def test_does_not_go_on_from_the_models_of_others(api, dataset, account):
     theirs = FineTunedModelFactory(name="Theirs")
+    kept = [{"id": "1", "model_id": "ft:gpt-4.1-mini-2025-04-14:rivals::1:ckpt-step-1", "step": 1}]
+    Job.objects.filter(pk=theirs.job_id).update(checkpoints=kept)
 
-    for called in (str(theirs.pk), "Theirs"):
+    for called in (str(theirs.pk), "Theirs", theirs.provider_model_id, kept[0]["model_id"]):
         refused = api.post(JOBS, ask(dataset, baseModel=called))
         assert refused.json()["errors"][0]["code"] == "unknown_base_model"
 
@@ -167,29 +181,27 @@ def test_reinforces_with_a_grader(api, dataset, azure):
 
     answer = api.post(JOBS, reinforced(dataset, hyperparameters=hyperparameters)).json()
 
-    assert (answer["method"], answer["grader"], answer["hyperparameters"]) == (
-        "reinforcement",
-        GRADER,
-        hyperparameters,
-    )
+    assert (answer["method"], answer["hyperparameters"]) == ("reinforcement", hyperparameters)
+    assert api.get(f"{JOBS}/{answer['id']}").json()["grader"] == GRADER
     assert answer["estimatedCostUsd"] is None
 
 
 @pytest.mark.parametrize(
-    ("change", "pointer"),
+    ("change", "pointer", "code"),
     [
-        ({"grader": {}}, "/grader"),
-        ({"grader": {"type": "magic"}}, "/grader"),
-        ({"validationSplit": 0}, "/validationSplit"),
-        ({"method": "supervised", "baseModel": "gpt-4.1-mini"}, "/grader"),
-        ({"baseModel": "gpt-4.1-mini"}, "/baseModel"),
+        ({"grader": {}}, "/grader", "grader_missing"),
+        ({"grader": {"type": "magic"}}, "/grader", "grader_invalid"),
+        ({"grader": GRADER | {"name": "x" * 256 * 1024}}, "/grader", "grader_invalid"),
+        ({"validationSplit": 0}, "/validationSplit", "validation_missing"),
+        ({"method": "supervised", "baseModel": "gpt-4.1-mini"}, "/grader", "grader_not_taken"),
+        ({"baseModel": "gpt-4.1-mini"}, "/baseModel", "method_not_offered"),
     ],
 )
-def test_refuses_reinforcement_without_what_it_needs(api, dataset, azure, change, pointer):
+def test_refuses_reinforcement_without_what_it_needs(api, dataset, azure, change, pointer, code):
     refused = api.post(JOBS, reinforced(dataset, **change))
 
-    assert refused.status_code in (400, 422)
-    assert refused.json()["errors"][0]["pointer"].startswith(pointer)
+    assert (refused.status_code, refused.json()["code"]) == (400, code)
+    assert refused.json()["errors"][0]["pointer"] == pointer
 
 
 def test_refuses_reinforcement_where_the_account_does_not_offer_it(organization, user, dataset, azure):
@@ -290,6 +302,34 @@ def test_pauses_a_run_and_lets_it_go_on(client, api, running, sandbox, user):
     client.post(reverse("jobs:resume", args=[running.pk]))
     advance(running, sandbox, seconds=60, times=6)
     assert running.status == Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("route", ["GET /fine_tuning/jobs/{job_id}", "GET /fine_tuning/jobs/{job_id}/events"])
+def test_a_run_that_was_paused_is_said_to_be_paused(api, running, sandbox, route):
+    sandbox.fail(Fault(kind="error", status=500, route=route))
+
+    answer = api.post(f"{RUNS}/{running.pk}/pause")
+
+    assert (answer.status_code, answer.json()["paused"]) == (200, True)
+
+
+def test_leaves_it_to_the_worker_at_the_job_to_see_the_pause(running, sandbox):
+    later = timezone.now() + timedelta(hours=1)
+    Job.objects.filter(pk=running.pk).update(next_check_at=later, lease_until=later)
+
+    steering.pause_job(Job.objects.get(pk=running.pk))
+
+    Job.objects.filter(pk=running.pk, next_check_at__lte=timezone.now()).update(lease_until=None)
+    advance(running, sandbox)
+    assert running.is_paused
+
+
+def test_tells_of_a_pause_once(running, sandbox):
+    steering.pause_job(running)
+    Job.objects.filter(pk=running.pk).update(vendor_status="pausing")
+    advance(running, sandbox, times=2)
+
+    assert running.events.filter(message__startswith="Paused").count() == 1
 
 
 def test_pauses_nothing_that_is_not_running(api, job):

@@ -410,5 +410,5 @@ def test_fills_the_wizard_with_the_choices_of_an_earlier_job(
 
     response = signed_in.get(f"{reverse('jobs:new')}?{again}")
 
-    assert response.context["form"]["n_epochs"].value() == "7"
+    assert response.context["form"]["n_epochs"].value() == 7
     assert not response.context["form"].errors

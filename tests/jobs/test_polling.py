@@ -171,6 +171,15 @@ def test_reads_the_events_of_running_jobs_in_turn(account, training, sandbox, mo
     assert all(job.events_read_at != before[job.pk] for job in refresh([other, training]))
 
 
+def test_a_refused_look_at_the_log_ends_no_job(account, training, sandbox):
+    sandbox.fail(Fault(kind="key_refused", route=EVENTS))
+
+    polling.poll_account(account)
+
+    training.refresh_from_db()
+    assert (training.status, training.retries) == (Status.RUNNING, 1)
+
+
 def test_asks_by_itself_about_a_job_that_the_list_does_not_show(account, training, sandbox, rung):
     missing, *_ = watch(account, training, 1)
     Job.objects.filter(pk=missing.pk).update(provider_job_id="ftjob-of-another-project")
@@ -244,6 +253,7 @@ def test_a_thousand_jobs_of_one_organization_do_not_ring_a_thousand_times(
 
 
 def test_pauses_an_account_that_does_not_answer_and_no_other(account, training, settings, rung):
+    settings.POLL_INTERVAL_SECONDS = 60
     settings.SANDBOX_URL = "http://127.0.0.1:9"
     for _ in range(providers.FAILURES_BEFORE_PAUSE):
         services.advance_job(Job.objects.get(pk=training.pk))
@@ -268,6 +278,37 @@ def test_asks_nothing_of_a_paused_account(account, training, sandbox):
     assert training.events.count() == before
     assert training.next_check_at >= account.paused_until
     assert training.lease_until is None
+
+
+def test_rests_half_an_interval_and_twice_as_long_each_time(account, settings):
+    settings.POLL_INTERVAL_SECONDS = 60
+    now = timezone.now()
+    rests = []
+    for _ in range(providers.FAILURES_BEFORE_PAUSE + 7):
+        account.mark_failing("No answer.", now=now, retry_after=None)
+        rests.append((account.paused_until - now).total_seconds() if account.paused_until else 0)
+
+    assert rests[providers.FAILURES_BEFORE_PAUSE - 2 :] == [0, 30, 60, 120, 240, 480, 960, 1800, 1800]
+
+
+def test_counts_calls_that_fail_together_as_one_cause(account, settings):
+    settings.POLL_INTERVAL_SECONDS = 60
+    now = timezone.now()
+    for caller in [ProviderAccount.objects.get(pk=account.pk) for _ in range(20)]:
+        caller.mark_failing("No answer.", now=now, retry_after=None)
+
+    account.refresh_from_db()
+    assert account.paused_until == now + timedelta(seconds=30)
+
+
+def test_an_answer_ends_the_row_of_failures_of_all_workers(account):
+    answered = ProviderAccount.objects.get(pk=account.pk)
+    account.mark_failing("No answer.", now=timezone.now(), retry_after=None)
+
+    answered.mark_answering()
+
+    account.refresh_from_db()
+    assert account.failures == 0
 
 
 def pause(account, until):

@@ -181,7 +181,9 @@ def test_says_so_when_there_is_no_provider_at_all(organization, user, dataset):
 
 
 def test_the_price_is_tokens_times_epochs_times_price(account, dataset):
-    estimate = planning.estimate_cost(dataset, account=account, base_model="gpt-4.1-mini", epochs=2)
+    estimate = planning.estimate_cost(
+        dataset, offer=planning.trainable_offer(account, "gpt-4.1-mini"), epochs=2
+    )
 
     assert estimate.epochs == 2
     assert estimate.training_tokens in (120, 240)
@@ -191,7 +193,7 @@ def test_does_not_know_the_price_of_a_model_that_only_the_account_offers(account
     ProviderAccount.objects.filter(pk=account.pk).update(base_models=["Qwen/Qwen3-32B"])
     account.refresh_from_db()
 
-    estimate = planning.estimate_cost(dataset, account=account, base_model="Qwen/Qwen3-32B")
+    estimate = planning.estimate_cost(dataset, offer=planning.trainable_offer(account, "Qwen/Qwen3-32B"))
 
     assert estimate.training_usd is None
 

@@ -72,6 +72,16 @@ def test_waits_while_the_dataset_is_being_read_again(job, sandbox):
     assert len(sandbox.ledger()["jobs"]) == 1
 
 
+def test_sends_no_data_in_which_errors_were_found_meanwhile(job, sandbox):
+    Dataset.objects.filter(pk=job.dataset_id).update(status="invalid")
+
+    advance(job, sandbox)
+
+    assert (job.status, job.error_code) == (Status.FAILED, "dataset_not_trainable")
+    assert "has errors" in job.error_message
+    assert sandbox.ledger()["jobs"] == []
+
+
 def test_sends_nothing_that_was_read_again_meanwhile(job, sandbox, monkeypatch):
     write = starting.write_training_files
 

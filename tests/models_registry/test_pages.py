@@ -234,6 +234,15 @@ def test_does_not_call_an_archived_model(signed_in, model):
     assert model.total_requests == 0
 
 
+@pytest.mark.parametrize(("price", "shown"), [("0", ">unknown\n<"), ("3.21", ">$3.21 + unknown\n<")])
+def test_shows_that_a_price_is_not_known(signed_in, model, organization, price, shown):
+    organization.usage_days.create(
+        model=model, day=timezone.now().date(), provider_model_id="m", price_usd=price, unpriced_tokens=9
+    )
+
+    assert signed_in.get(url("detail", model)).text.count(shown) == 2
+
+
 def test_shows_the_usage_of_a_model_and_of_an_agent(signed_in, model, organization):
     agent = organization.agents.create(name="support-bot", model=model)
     day = {"day": timezone.now().date(), "provider_model_id": BASE_MODEL, "requests": 1_234}

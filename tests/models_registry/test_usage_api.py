@@ -34,6 +34,17 @@ def test_lists_the_days_newest_first(api, organization, model):
     )
 
 
+@pytest.mark.parametrize(("price", "unpriced", "shown"), [("0", 0, 0.0), ("0", 9, None), ("0.5", 9, 0.5)])
+def test_shows_no_price_where_none_is_known(api, organization, price, unpriced, shown):
+    organization.usage_days.create(
+        day="2026-11-01", provider_model_id="m", price_usd=price, unpriced_tokens=unpriced
+    )
+
+    (day,) = api.get(USAGE).json()["data"]
+
+    assert (day["priceUsd"], day["unpricedTokens"]) == (shown, unpriced)
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [({}, 3), ({"since": "2026-11-02"}, 2), ({"until": "2026-11-01"}, 1), ({"modelId": "model"}, 1)],

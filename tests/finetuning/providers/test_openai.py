@@ -160,6 +160,16 @@ def test_estimates_with_the_epochs_that_the_provider_would_choose(connect):
     assert (estimate.epochs, estimate.training_usd) == (10, Decimal("5.00"))
 
 
+def test_the_range_covers_that_nothing_can_be_held_back(connect):
+    provider, _ = connect(CREATED)
+
+    estimate = provider.estimate_cost(
+        examples=90, tokens=900_000, validation_tokens=100_000, epochs=1, price=PRICE
+    )
+
+    assert (estimate.low_usd, estimate.high_usd) == (Decimal("4.28"), Decimal("5.25"))
+
+
 def chat_row(content="Hello"):
     return {"messages": [{"role": "user", "content": content}, {"role": "assistant", "content": "Hi"}]}
 
