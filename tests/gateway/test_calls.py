@@ -251,6 +251,19 @@ def test_refuses_a_body_that_names_no_model(gateway, key, body, code):
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
 
+def test_refuses_a_name_that_no_model_can_have(gateway, key):
+    answer = gateway.post(key, ASK | {"model": "m" * 301})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {
+        "message": "Invalid 'model': expected at most 300 characters, got 301.",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "invalid_request",
+    }
+    assert gateway.post(key, ASK | {"model": "m" * 300}).status_code == 404
+
+
 def test_refuses_a_body_that_is_too_large(gateway, settings, key):
     settings.GATEWAY_MAX_BODY_BYTES = 100
 
