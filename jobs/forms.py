@@ -158,39 +158,40 @@ class JobForm(forms.Form):
         self.like = like
         self.accounts = list(organization.provider_accounts.enabled())
         methods = planning.fitting_methods(dataset)
-        chosen = {
-            **(wizard_texts.choices_of(like, longest_grader=MAX_GRADER_CHARACTERS) if like else {}),
-            **sent,
-        }
+        chosen = {**_taken_over(like, methods=methods), **sent}
         if chosen.get("method") not in methods:
             chosen["method"] = dataset.method
         models = _models(organization, chosen.get("start_model", ""))
-        account = self._asked_account(chosen, models)
+        model = models.get(chosen.get("start_model", ""))
+        if model:
+            # It goes on where it was made, of the base model it was made of.
+            chosen = {name: value for name, value in chosen.items() if name not in ("provider", "base_model")}
+        account = self._account(model.provider_account.name if model else chosen.get("provider"))
         self.offers = _trainable_offers(account, methods=methods, today=today)
         defaults = {
             "name": dataset.name,
-            "base_model": _first_name(self.offers, method=chosen["method"]),
+            "base_model": _first_name(self.offers, method=chosen["method"], model=model),
             "provider": account.name if account else "",
             "validation_percentage": 0,
         }
         super().__init__({**defaults, **chosen})
-        self._choices_of("start_model", [("", "None: the base model"), *_labels(models)])
-        self._choices_of("method", [(method, METHODS[method]) for method in methods])
-        # The label is the offer itself, so that the page can show its price.
-        self._choices_of("base_model", [(offer.base_model.name, offer) for offer in self.offers])
-        self._choices_of("provider", [(account.name, account.name) for account in self.accounts])
+        self._set_choices(methods, models)
 
-    def _choices_of(self, field: str, choices: list[tuple[str, Any]]) -> None:
-        self.fields[field].choices = choices  # type: ignore[attr-defined]
-
-    def _asked_account(
-        self, chosen: Mapping[str, Any], models: Mapping[str, FineTunedModel]
-    ) -> ProviderAccount | None:
-        """The account whose offers are shown: the chosen one, that of the chosen model, or else the first."""
-        model = models.get(chosen.get("start_model", ""))
-        name = chosen.get("provider") or (model.provider_account.name if model else None)
+    def _account(self, name: str | None) -> ProviderAccount | None:
+        """The account whose offers are shown: the one of that name, or else the first."""
         asked = [account for account in self.accounts if account.name == name]
         return next(iter(asked or self.accounts), None)
+
+    def _set_choices(self, methods: Collection[str], models: Mapping[str, FineTunedModel]) -> None:
+        choices: dict[str, list[tuple[str, Any]]] = {
+            "start_model": [("", "None: the base model"), *_labels(models)],
+            "method": [(method, METHODS[method]) for method in methods],
+            # The label is the offer itself, so that the page can show its price.
+            "base_model": [(offer.base_model.name, offer) for offer in self.offers],
+            "provider": [(account.name, account.name) for account in self.accounts],
+        }
+        for field, offered in choices.items():
+            self.fields[field].choices = offered  # type: ignore[attr-defined]
 
     @property
     def opens_model(self) -> bool:
@@ -308,6 +309,15 @@ class JobForm(forms.Form):
         }
 
 
+def _taken_over(like: Job | None, *, methods: Collection[str]) -> dict[str, Any]:
+    """The choices of the earlier job, without those that go with a method that is none of `methods`."""
+    if like is None:
+        return {}
+    chosen = wizard_texts.choices_of(like, longest_grader=MAX_GRADER_CHARACTERS)
+    bound = () if like.method in methods else ("base_model", "grader")
+    return {name: value for name, value in chosen.items() if name not in bound}
+
+
 def _models(organization: Organization, chosen: str) -> dict[str, FineTunedModel]:
     """The newest models that can be trained further, by the provider's id, and the chosen one as chosen."""
     usable = organization.fine_tuned_models.select_related("provider_account").exclude(status="archived")
@@ -337,7 +347,10 @@ def _trainable_offers(
     return [offer for offer in offers if offered & {*offer.base_model.methods} and not offer.is_retired]
 
 
-def _first_name(offers: list[Offer], *, method: str) -> str:
-    """The base model that is chosen at first: one that is trained by `method`, if there is any."""
-    fitting = [offer for offer in offers if method in offer.base_model.methods]
-    return next((offer.base_model.name for offer in fitting or offers), "")
+def _first_name(offers: list[Offer], *, method: str, model: FineTunedModel | None) -> str:
+    """The base model that is chosen at first: that of `model`, or one that is trained by `method`, if any."""
+    names = [offer.base_model.name for offer in offers]
+    if model and model.base_model in names:
+        return model.base_model
+    fitting = [offer.base_model.name for offer in offers if method in offer.base_model.methods]
+    return next(iter(fitting or names), "")

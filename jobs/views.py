@@ -217,13 +217,13 @@ def _curl(url: str, form: JobForm, dataset: Dataset) -> str:
         "method": columns["method"],
         "grader": columns["grader"],
         "hyperparameters": columns["hyperparameters"],
-        "validationSplit": columns["validation_split"],
+        "validationSplit": columns["validation_split"] or None,
         "suffix": columns["suffix"],
         "seed": columns["seed"],
         "metadata": columns["metadata"],
         "workspaceId": str(columns["workspace"].pk) if columns["workspace"] else None,
     }
-    given = {name: value for name, value in body.items() if value not in ("", None, {}, 0.0)}
+    given = {name: value for name, value in body.items() if value not in ("", None, {})}
     return "\n".join(
         [
             f"curl {shlex.quote(url)} \\",

@@ -85,6 +85,12 @@ def sent_by(response):
     )
 
 
+def asked_of_the_api(review):
+    """The body of the call that the review page shows."""
+    command = shlex.split(review.context["curl"].replace("\\\n", " "))
+    return json.loads(command[command.index("-d") + 1])
+
+
 def test_goes_on_from_an_own_model(signed_in, dataset, model):
     page = show(signed_in, dataset)
     launch(signed_in, dataset, start_model=model.provider_model_id)
@@ -104,6 +110,16 @@ def test_offers_no_models_of_others_and_takes_none(signed_in, dataset, provider_
     assert refused.status_code == 422
     assert "start_model" in refused.context["form"].errors
     assert not Job.objects.exclude(pk=theirs.job_id).exists()
+
+
+@pytest.mark.parametrize("step", ["new", "estimate"])
+def test_takes_no_text_that_no_model_can_be_called(signed_in, dataset, provider_account, step):
+    choices = {"dataset": dataset.pk, "start_model": "a\0b"}
+
+    refused = signed_in.get(reverse(f"jobs:{step}"), choices)
+
+    assert refused.status_code < 500
+    assert "start_model" in refused.context["form"].errors
 
 
 def test_goes_on_from_the_checkpoint_that_a_job_page_links(signed_in, dataset, organization, model):
@@ -131,14 +147,32 @@ def test_is_set_to_the_account_where_the_model_was_made(signed_in, dataset, orga
     assert not page.context["form"].errors
 
 
+def test_the_account_of_the_chosen_model_goes_before_the_one_on_the_page(
+    signed_in, dataset, organization, model, azure
+):
+    page = show(signed_in, dataset, provider="azure")
+    sent = sent_by(page) | {"start_model": model.provider_model_id}
+
+    review = show(signed_in, dataset, step="review", **sent)
+    launch(signed_in, dataset, **sent_by(review))
+
+    job = Job.objects.get(parent_model=model)
+    assert (job.provider_account, job.base_model) == (model.provider_account, model.base_model)
+
+
+def test_shows_the_seed_zero(signed_in, dataset, provider_account):
+    review = show(signed_in, dataset, step="review", seed="0")
+
+    assert asked_of_the_api(review)["seed"] == 0
+
+
 def test_reinforces_with_a_grader(signed_in, dataset, azure):
     review = show(signed_in, dataset, step="review", **reinforced())
     launch(signed_in, dataset, **sent_by(review))
 
     job = Job.objects.get()
     assert (job.method, job.grader, job.base_model) == ("reinforcement", GRADER, "o4-mini-2025-04-16")
-    command = shlex.split(review.context["curl"].replace("\\\n", " "))
-    asked = json.loads(command[command.index("-d") + 1])
+    asked = asked_of_the_api(review)
     assert (asked["method"], asked["grader"]) == ("reinforcement", GRADER)
 
 
@@ -270,6 +304,25 @@ def test_a_new_job_like_a_reinforced_one_keeps_its_grader(signed_in, organizatio
 
     assert (again.method, again.grader) == ("reinforcement", grader)
     assert again.hyperparameters == {"reasoning_effort": "high"}
+
+
+def test_takes_over_what_fits_a_dataset_for_another_method(signed_in, organization, dataset, azure):
+    pairs = DatasetFactory(organization=organization, examples=20, method="dpo")
+    job = JobFactory(
+        organization=organization,
+        dataset=dataset,
+        provider_account=azure,
+        base_model="o4-mini-2025-04-16",
+        method="reinforcement",
+        grader=GRADER,
+        validation_split=0.1,
+        suffix="desk",
+    )
+
+    form = show(signed_in, pairs, like=job.pk).context["form"]
+
+    assert not form.errors
+    assert (form["method"].value(), form["suffix"].value()) == ("dpo", "desk")
 
 
 def test_the_review_shows_what_the_form_cannot(signed_in, organization, dataset, provider_account):
