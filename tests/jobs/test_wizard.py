@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from finetuning.capabilities import CAPABILITIES
 from finetuning.models import Workspace
-from jobs.forms import MAX_GRADER_CHARACTERS
+from jobs.forms import MAX_ADDRESS
 from jobs.models import Job
 from jobs.states import Status
 from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory, ProviderAccountFactory
@@ -70,6 +70,12 @@ def launch(browser, dataset, **choices):
     return browser.post(reverse("jobs:new"), {"dataset": dataset.pk, **choices})
 
 
+def check(browser, dataset, **choices):
+    """Where the browser comes that sends the form, its ends of lines as browsers write them."""
+    sent = {name: str(value).replace("\n", "\r\n") for name, value in choices.items()}
+    return browser.post(reverse("jobs:check"), {"dataset": dataset.pk, **sent}, follow=True)
+
+
 def reinforced(**choices):
     asked = {"method": "reinforcement", "base_model": "o4-mini-2025-04-16", "provider": "azure"}
     return asked | {"grader": json.dumps(GRADER), "validation_percentage": "10"} | choices
@@ -116,7 +122,7 @@ def test_offers_no_models_of_others_and_takes_none(signed_in, dataset, provider_
 def test_takes_no_text_that_no_model_can_be_called(signed_in, dataset, provider_account, step):
     choices = {"dataset": dataset.pk, "start_model": "a\0b"}
 
-    refused = signed_in.get(reverse(f"jobs:{step}"), choices)
+    refused = signed_in.post(reverse(f"jobs:{step}"), choices)
 
     assert refused.status_code < 500
     assert "start_model" in refused.context["form"].errors
@@ -184,7 +190,7 @@ def test_reinforces_with_a_grader(signed_in, dataset, azure):
         ("[1]", "one JSON object"),
         ('{"type": "magic"}', "Its type is one of"),
         ('{"type": "python", "source": "\\u0000"}', "NUL"),
-        ('{"type": "python", "source": "' + "x" * MAX_GRADER_CHARACTERS + '"}', "at most"),
+        ('{"type": "python", "source": "' + "x" * MAX_ADDRESS + '"}', "Shorten this text"),
     ],
 )
 def test_says_what_is_wrong_with_a_grader(signed_in, dataset, azure, grader, words):
@@ -193,6 +199,42 @@ def test_says_what_is_wrong_with_a_grader(signed_in, dataset, azure, grader, wor
     assert refused.status_code == 422
     assert words in str(refused.context["form"].errors["grader"])
     assert '<details class="card more" open' in refused.text
+
+
+def test_the_address_of_the_review_holds_what_was_typed(signed_in, dataset, azure):
+    typed = reinforced(description="First line\nÄnderung & more", metadata="a=b\nc=d", seed="0")
+
+    review = check(signed_in, dataset, **typed)
+
+    ((address, _),) = review.redirect_chain
+    again = signed_in.get(address)
+    shown = {name: again.context["form"][name].value() for name in typed}
+    assert (again.status_code, again.context["curl"], shown) == (200, review.context["curl"], typed)
+    assert asked_of_the_api(review)["description"] == typed["description"]
+
+
+@pytest.mark.parametrize("field", ["grader", "description", "metadata"])
+def test_keeps_what_is_too_long_for_an_address_and_says_so(signed_in, dataset, azure, field):
+    text = "ü" * (MAX_ADDRESS // 6)
+
+    refused = check(signed_in, dataset, **reinforced(**{field: text}))
+
+    assert (refused.status_code, refused.redirect_chain) == (422, [])
+    assert "Shorten this text, or create the job by the API" in str(refused.context["form"].errors[field])
+    assert text in refused.text
+
+
+def test_sends_the_form_where_its_length_does_not_matter(signed_in, dataset, provider_account):
+    page = show(signed_in, dataset).text
+
+    assert f'method="post" action="{reverse("jobs:check")}"' in page
+    assert f'hx-post="{reverse("jobs:estimate")}"' in page
+
+
+def test_counts_no_line_ends_of_the_browser(signed_in, dataset, provider_account):
+    launch(signed_in, dataset, description="a\r\nb")
+
+    assert Job.objects.get().description == "a\nb"
 
 
 def test_takes_no_grader_for_other_methods(signed_in, dataset, provider_account):
@@ -261,7 +303,7 @@ def again_of(browser, job):
     link = browser.get(reverse("jobs:detail", args=[job.pk])).context["again"]
     page = browser.get(f"{reverse('jobs:new')}?{link}")
     assert not page.context["form"].errors
-    review = browser.get(reverse("jobs:new"), {"dataset": job.dataset_id, "step": "review", **sent_by(page)})
+    review = check(browser, job.dataset, **sent_by(page))
     launch(browser, job.dataset, **sent_by(review))
     return Job.objects.order_by("-created_at").first()
 
@@ -287,7 +329,7 @@ def test_a_new_job_like_another_keeps_all_of_it(signed_in, organization, dataset
     assert {name: getattr(again, name) for name in KEPT} == {name: getattr(job, name) for name in KEPT}
 
 
-@pytest.mark.parametrize("grader", [GRADER, {"type": "python", "source": "#" * MAX_GRADER_CHARACTERS}])
+@pytest.mark.parametrize("grader", [GRADER, {"type": "python", "source": "#\n" * MAX_ADDRESS}])
 def test_a_new_job_like_a_reinforced_one_keeps_its_grader(signed_in, organization, dataset, azure, grader):
     job = JobFactory(
         organization=organization,
