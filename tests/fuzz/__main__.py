@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     timed("migrate", lambda: call_command("migrate", verbosity=0))
     print(f"seed: {options.seed}", flush=True)
-    with web_server() as port:
+    with web_server() as port, ThreadPoolExecutor(len(options.roles)) as pool:
         share = options.cases / len(options.roles)
-        runs = {role: fuzz(role, port, options, cases=share) for role in options.roles}
+        asked = {role: pool.submit(fuzz, role, port, options, cases=share) for role in options.roles}
+        runs = {role: run.result() for role, run in asked.items()}
     cases = sum(run["cases"] for run in runs.values())
     failed = [role for role, run in runs.items() if run["failed"]]
     print_json({"cases": cases, "failed": failed, "seed": options.seed, "by_role": runs})
@@ -84,7 +86,11 @@ def run_schemathesis(
         command += ["--url", f"http://{ADDRESS}:{port}", "--seed", str(seed)]
         command += ["--phases", options.phases, "--max-examples", str(options.examples)]
         command += ["--checks", "all", "--generation-database", "none", "--warnings", "off"]
-        finished = subprocess.run(command, env=os.environ | environment, check=False)
+        finished = subprocess.run(
+            command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+        # All at once, for the roles run beside each other.
+        print(f"{role}:\n{finished.stdout}", flush=True)
         return Counter(json.load(counted)), finished.returncode != 0
 
 
