@@ -15,7 +15,7 @@ from models_registry import tasks
 from models_registry.gateway.journal import Journal, fold_released
 from models_registry.models import UsageBatch, UsageDay
 from models_registry.usage import CallRecord, Said
-from tests.factories import FineTunedModelFactory, UserFactory
+from tests.factories import FineTunedModelFactory, OrganizationFactory, UserFactory
 from tests.gateway.conftest import away
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -284,3 +284,20 @@ def test_counts_a_call_whose_words_the_database_cannot_hold(journal, record, mod
     assert not model.organization.conversations.exists()
     assert "a conversation of bot cannot be kept" in caplog.text
     assert "Only I" not in caplog.text
+
+
+@pytest.mark.parametrize("is_of_others", [False, True])
+def test_keeps_words_whose_workspace_is_gone(journal, record, model, is_of_others):
+    other = OrganizationFactory().workspaces.create(name="Theirs")
+    ours = model.organization.workspaces.create(name="Support")
+    for workspace_id in (other.pk if is_of_others else uuid4(), ours.pk):
+        said = Said(agent_name="bot", workspace_id=workspace_id, messages=[{"role": "user", "content": "Hi"}])
+        journal.append(msgspec.structs.replace(record, said=said))
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 2
+    kept = model.organization.conversations.values_list("workspace", flat=True)
+    assert set(kept) == {None, ours.pk}
+    assert files(journal) == []
