@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -146,6 +147,15 @@ def _is_added(records: Sequence[CallRecord]) -> bool:
 def note_refused(batch_id: UUID, *, calls: int, reason: str) -> None:
     """Tell operators of calls of a file that were put aside."""
     UsageBatch.objects.update_or_create(pk=batch_id, defaults={"refused_calls": calls, "reason": reason})
+
+
+def free_batch_id(batch_id: UUID) -> UUID:
+    """The next id under which nothing was counted: what is refused of a batch can be put back under it.
+
+    It is as old as `batch_id`, and the same each time until the batch is added.
+    """
+    following = (UUID(int=batch_id.int + step) for step in count(1))
+    return next(one for one in following if not UsageBatch.objects.filter(pk=one).exists())
 
 
 def forget_batches(*, now: datetime) -> None:

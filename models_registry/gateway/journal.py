@@ -198,8 +198,7 @@ def _fold_lines(path: Path, lines: list[bytes]) -> bool:
         return False
     refused = [*unread, *map(msgspec.json.encode, unstored)]
     if refused:
-        # As old as its file, but another batch: it can be put back once it is mended.
-        _put_aside(path.with_stem(str(UUID(int=batch_id.int ^ 1))), refused)
+        _put_aside(path.with_stem(str(usage.free_batch_id(batch_id))), refused)
         reason = f"{len(unread)} cannot be read, {len(unstored)} cannot be stored"
         usage.note_refused(batch_id, calls=len(refused), reason=reason)
     return True

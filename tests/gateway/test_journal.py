@@ -251,6 +251,45 @@ def test_puts_a_call_aside_that_the_database_refuses(journal, record, model, cha
     assert model.organization.usage_days.filter(model=model).get().requests == 3
 
 
+def test_counts_lines_that_are_mended_one_after_the_other(journal, record, model):
+    """Each time the rest is put aside under a name that was never counted."""
+    good = msgspec.json.encode(record) + b"\n"
+    journal.append(record)
+    (path,) = files(journal)
+    with path.open("ab") as file:
+        file.write(b"bad\n" * 3)
+    journal.release()
+
+    for bad in (2, 1, 0):
+        fold_released(journal.folder)
+        (aside,) = put_aside(journal)
+        aside.unlink()
+        (journal.folder / aside.name).write_bytes(good + b"bad\n" * bad)
+    fold_released(journal.folder)
+
+    assert counted(model) == 4
+    assert (files(journal), put_aside(journal)) == ([], [])
+
+
+def test_puts_lines_aside_once_when_their_file_is_counted_again(journal, record, model):
+    """The process was killed after it wrote them and before it counted the others."""
+    journal.append(record)
+    (path,) = files(journal)
+    with path.open("ab") as file:
+        file.write(b"bad\n")
+    content = path.read_bytes()
+    journal.release()
+    fold_released(journal.folder)
+    before = put_aside(journal)
+    UsageBatch.objects.all().delete()
+    path.write_bytes(content)
+
+    fold_released(journal.folder)
+
+    assert put_aside(journal) == before
+    assert before[0].read_bytes() == b"bad\n"
+
+
 @pytest.mark.parametrize("name", ["notes.calls", "c6f7a8e2-94c4-4d0e-8a43-0c6a1b1f7a10.calls"])
 def test_puts_a_file_aside_that_is_none_of_its_own(journal, record, model, name):
     (journal.folder / name).write_bytes(msgspec.json.encode(record) + b"\n")
