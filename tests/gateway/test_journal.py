@@ -300,7 +300,35 @@ def test_puts_a_file_aside_that_is_none_of_its_own(journal, record, model, name)
 
     assert counted(model) == 1
     assert [path.name for path in put_aside(journal)] == [name]
-    assert UsageBatch.objects.filter(refused_calls=1, reason=f"{name} has no name of ours").exists()
+    assert UsageBatch.objects.filter(refused_calls=1, reason=f"'{name}' has no name of ours").exists()
+
+
+def test_notes_a_file_once_that_cannot_be_put_aside_yet(journal, record):
+    """The disk was full, say, for a few rounds."""
+    (journal.folder / "aside").write_text("no folder")
+    (journal.folder / "notes.calls").write_bytes(msgspec.json.encode(record) + b"\n")
+    for _ in range(3):
+        fold_released(journal.folder)
+    assert not UsageBatch.objects.exists()
+
+    (journal.folder / "aside").unlink()
+    fold_released(journal.folder)
+    (journal.folder / "aside" / "notes.calls").rename(journal.folder / "notes.calls")
+    fold_released(journal.folder)
+
+    assert UsageBatch.objects.get().refused_calls == 1
+    assert [path.name for path in put_aside(journal)] == ["notes.calls"]
+
+
+def test_counts_other_files_beside_one_with_an_odd_name(journal, record, model):
+    (journal.folder / os.fsdecode(b"00\xff.calls")).write_bytes(b"x\n")
+    journal.append(record)
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 1
+    assert UsageBatch.objects.filter(reason=r"'00\udcff.calls' has no name of ours").exists()
 
 
 def test_counts_other_files_beside_one_that_it_cannot_open(journal, record, model):
