@@ -207,9 +207,10 @@ def _count_models(records: Iterable[CallRecord]) -> None:
         )
 
 
-def _workspaces(records: Iterable[CallRecord]) -> set[tuple[UUID, UUID | None]]:
+def _workspaces(records: Iterable[CallRecord]) -> set[tuple[UUID, UUID]]:
     """Those that are left of what was said, each after its organization."""
-    named = {record.said.workspace_id for record in records if record.said is not None}
+    said = [record.said for record in records if record.said is not None]
+    named = {words.workspace_id for words in said if words.workspace_id is not None}
     return set(Workspace.objects.filter(pk__in=named).values_list("organization_id", "pk"))
 
 
@@ -218,7 +219,7 @@ def _keep_conversation(
     record: CallRecord,
     said: Said,
     *,
-    workspaces: Container[tuple[UUID, UUID | None]],
+    workspaces: Container[object],
 ) -> None:
     """As raw material for datasets. What the database cannot hold, such as a NUL, is not kept."""
     workspace_id = said.workspace_id if (organization.pk, said.workspace_id) in workspaces else None

@@ -4,7 +4,7 @@ All other values stay as the bytes that they were.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Annotated, Any
@@ -18,9 +18,12 @@ DONE = b"[DONE]"
 NULL, TRUE, NO_CHOICES = b"null", b"true", b"[]"
 # What msgspec raises for bytes that are no such JSON; only an object's keys are checked to be UTF-8.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+PLAIN = frozenset({b"", b"identity"})
 PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 # zlib finds out by itself which of the two it is.
 EITHER_WBITS = 47
+# What comes packed can stand for a thousand times as much.
+PIECE_BYTES = 64 * 1024
 # Of a name of a model: no agent has a longer one, nor has a provider's model.
 MODEL_LENGTH = 300
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -146,14 +149,35 @@ def usage_of(fields: Fields) -> Usage | None:
         return None
 
 
-def unpacker(encoding: bytes) -> Callable[[bytes], bytes]:
-    """What undoes a `Content-Encoding`, piece by piece, or raises zlib.error. ValueError: it is unknown."""
-    name = encoding.strip().lower()
-    if name in {b"", b"identity"}:
-        return bytes
-    if name in PACKED:
-        return zlib.decompressobj(EITHER_WBITS).decompress
-    raise ValueError("the answer is packed in a way that was not asked for")
+class Unpacker:
+    """Undoes a `Content-Encoding`. Raises ValueError for one that was not asked for."""
+
+    def __init__(self, encoding: bytes) -> None:
+        name = encoding.strip().lower()
+        if name not in PLAIN | PACKED:
+            raise ValueError("the answer is packed in a way that was not asked for")
+        self._is_packed = name in PACKED
+        self._part: Any = None
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """What `chunk` stands for, in pieces of at most PIECE_BYTES if it was packed. Raises zlib.error."""
+        if not self._is_packed:
+            yield chunk
+            return
+        while chunk:
+            if self._part is None or self._part.eof:
+                self._part = zlib.decompressobj(EITHER_WBITS)
+            yield self._part.decompress(chunk, PIECE_BYTES)
+            chunk = self._part.unconsumed_tail or self._part.unused_data
+
+    def end(self) -> bytes:
+        """The last piece. Raises zlib.error when more was to come."""
+        if self._part is None:
+            return b""
+        last: bytes = self._part.flush()
+        if not self._part.eof:
+            raise zlib.error("the answer breaks off")
+        return last
 
 
 class EventStream:

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -16,10 +16,10 @@ from django.conf import settings
 from models_registry.gateway.bodies import (
     Call,
     EventStream,
+    Unpacker,
     Usage,
     read_answer,
     renamed,
-    unpacker,
     usage_of,
 )
 from models_registry.gateway.errors import (
@@ -47,6 +47,8 @@ FAILURES = (
     *(ValueError, zlib.error),
 )
 CONNECT_SECONDS = 5.0
+# Of an answer that is not streamed.
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
 IDLE_CONNECTIONS = 200
 IDLE_SECONDS = 60.0
 # Of the application's request, what the provider may know. The key, cookies and addresses are not for it.
@@ -235,10 +237,10 @@ class Relay:
             kept = [(name, value) for name, value in headers if name not in OWN_TO_CONNECTION]
             kept = [(name, outcome.target.hide_key(value)) for name, value in kept]
             self._start = {"type": "http.response.start", "status": answer.status, "headers": kept}
-            unpack = unpacker(dict(headers).get(b"content-encoding", b""))
+            pieces = _pieces(answer, Unpacker(dict(headers).get(b"content-encoding", b"")))
             if answer.status == 200 and dict(kept).get(b"content-type", b"").startswith(EVENT_STREAM):
-                return await self._stream(answer, unpack, outcome)
-            body = self._read_whole(unpack(await answer.aread()), outcome)
+                return await self._stream(pieces, outcome)
+            body = self._read_whole(await _joined(pieces), outcome)
             kept.append((b"content-length", str(len(body)).encode()))
             return body
 
@@ -255,14 +257,12 @@ class Relay:
             self.is_started = True
             await self._send(self._start)
 
-    async def _stream(
-        self, answer: httpcore2.Response, unpack: Callable[[bytes], bytes], outcome: Outcome
-    ) -> bytes:
+    async def _stream(self, pieces: AsyncIterator[bytes], outcome: Outcome) -> bytes:
         await self._begin()
         events = EventStream(self._request.call, self._recorder.see if self._recorder else None)
         try:
-            async for chunk in answer.aiter_stream():
-                ready = outcome.target.hide_key(events.feed(unpack(chunk)))
+            async for piece in pieces:
+                ready = outcome.target.hide_key(events.feed(piece))
                 outcome.saw(events)
                 if ready:
                     await self._send({"type": "http.response.body", "body": ready, "more_body": True})
@@ -279,6 +279,23 @@ class Relay:
         record = outcome.record(self._route, self._request.call, said)
         self._journal.append(record)
         self._limits.add_tokens(self._route.caller.key, record.prompt_tokens + record.completion_tokens)
+
+
+async def _pieces(answer: httpcore2.Response, unpacker: Unpacker) -> AsyncIterator[bytes]:
+    async for chunk in answer.aiter_stream():
+        for piece in unpacker.feed(chunk):
+            yield piece
+    yield unpacker.end()
+
+
+async def _joined(pieces: AsyncIterator[bytes]) -> bytes:
+    """Raises ValueError when they are too much."""
+    body = bytearray()
+    async for piece in pieces:
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            raise ValueError("the answer is too large")
+    return bytes(body)
 
 
 def chosen_target(route: Route) -> Target:

@@ -1,10 +1,20 @@
 """The events of a stream, byte by byte, and what an answer says of its tokens."""
 
+import gzip
 import json
+import zlib
 
 import pytest
 
-from models_registry.gateway.bodies import Call, EventStream, Usage, read_answer, usage_of
+from models_registry.gateway.bodies import (
+    PIECE_BYTES,
+    Call,
+    EventStream,
+    Unpacker,
+    Usage,
+    read_answer,
+    usage_of,
+)
 from tests.gateway.upstream import completion
 
 CHUNK = {"id": "c", "model": "real-model", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
@@ -60,6 +70,28 @@ def test_reads_data_of_several_lines():
 @pytest.mark.parametrize("text", [b": ping\n\n", b"event: ping\ndata\n\n", b"data: no JSON\n\n"])
 def test_passes_on_what_is_no_chunk(text):
     assert passed(text, size=10_000)[1] == text
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
+def test_unpacks_in_small_pieces(pack, size):
+    """However little the bytes are that a large answer comes as."""
+    given = b"0" * (3 * PIECE_BYTES) + b"end"
+    packed = pack(given)
+    unpacker = Unpacker(b"GZip")
+
+    pieces = [piece for at in range(0, len(packed), size) for piece in unpacker.feed(packed[at : at + size])]
+    pieces.append(unpacker.end())
+
+    assert b"".join(pieces) == given
+    assert max(map(len, pieces)) <= PIECE_BYTES
+
+
+def test_unpacks_what_was_packed_in_parts():
+    unpacker = Unpacker(b"gzip")
+    parts = gzip.compress(b"Hel") + gzip.compress(b"lo")
+
+    assert b"".join(unpacker.feed(parts)) + unpacker.end() == b"Hello"
 
 
 def test_counts_an_error_within_a_stream_as_one():

@@ -10,7 +10,7 @@ import pytest
 from finetuning import sealing
 from models_registry.gateway import calls
 from models_registry.gateway.bodies import read_call
-from models_registry.gateway.calls import Request
+from models_registry.gateway.calls import MAX_ANSWER_BYTES, Request
 from models_registry.gateway.routes import Target
 from tests.gateway.conftest import usage
 from tests.gateway.upstream import completion, event
@@ -19,6 +19,7 @@ ASK = {"model": "real-model", "messages": [{"role": "user", "content": "Hi"}]}
 KEY = "sk-of-the-provider"
 DEEP = b"[" * 100_000 + b"]" * 100_000
 JSON = {"Content-Type": "application/json"}
+PACKED = gzip.compress(json.dumps(completion()).encode())
 
 
 def seal(account, key):
@@ -147,18 +148,58 @@ def test_counts_an_answer_that_cannot_be_read(
 
 def test_unpacks_an_answer_that_came_compressed(gateway, upstream, make_model, key):
     make_model()
-    body = gzip.compress(json.dumps(completion()).encode())
-    upstream.answer("real-model", body, **JSON, **{"Content-Encoding": "gzip"})
+    upstream.answer("real-model", PACKED, **JSON, **{"Content-Encoding": "gzip"})
 
     assert gateway.post(key, ASK).json() == completion()
+
+
+def test_passes_on_an_empty_answer_that_is_said_to_be_compressed(gateway, upstream, make_model, key):
+    make_model()
+    upstream.answer("real-model", b"", status=503, **{"Content-Encoding": "gzip"})
+
+    answer = gateway.post(key, ASK)
+
+    assert (answer.status_code, answer.content) == (503, b"")
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_refuses_an_answer_that_is_too_large(gateway, upstream, make_model, key, is_compressed):
+    make_model()
+    large = b"0" * (MAX_ANSWER_BYTES + 1)
+    if is_compressed:
+        upstream.answer("real-model", gzip.compress(large), **{"Content-Encoding": "gzip"})
+    else:
+        upstream.answer("real-model", large)
+
+    answer = gateway.post(key, ASK)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "provider_unreachable")
+
+
+def packed_stream(upstream, *pieces):
+    upstream.answers["real-model"] = (
+        200,
+        {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"},
+        pieces,
+    )
+
+
+def test_tells_of_a_compressed_stream_that_breaks_off(gateway, upstream, make_model, key):
+    make_model()
+    packed_stream(upstream, gzip.compress(event(completion()) + event(b"[DONE]"))[:-4])
+
+    answer = gateway.post(key, ASK | {"stream": True})
+
+    assert "[DONE]" not in answer.text
+    assert '"code":"provider_unreachable"' in answer.text
+    gateway.stop()
+    assert (usage()["requests"], usage()["errors"]) == (1, 1)
 
 
 def test_unpacks_a_stream_that_came_compressed(gateway, upstream, make_model, key):
     make_model()
     packed = gzip.compress(event(completion()) + event(b"[DONE]"))
-    upstream.stream("real-model", packed[:20], packed[20:])
-    status, headers, pieces = upstream.answers["real-model"]
-    upstream.answers["real-model"] = (status, headers | {"Content-Encoding": "gzip"}, pieces)
+    packed_stream(upstream, packed[:20], packed[20:])
 
     answer = gateway.post(key, ASK | {"stream": True})
 
@@ -167,7 +208,17 @@ def test_unpacks_a_stream_that_came_compressed(gateway, upstream, make_model, ke
     assert usage()["tokens"] == 10
 
 
-@pytest.mark.parametrize(("encoding", "body"), [("br", b"\x0b\x02"), ("gzip", b"not packed at all")])
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", b"\x0b\x02"),
+        ("gzip", b"not packed at all"),
+        ("gzip", PACKED[:-1]),
+        ("gzip", PACKED[:20]),
+        ("gzip", PACKED + b"more"),
+    ],
+    ids=["unknown", "unpacked", "without_last_byte", "begun", "too_long"],
+)
 def test_refuses_an_answer_that_it_cannot_unpack(gateway, upstream, make_model, key, encoding, body):
     make_model()
     upstream.answer("real-model", body, **{"Content-Encoding": encoding})
