@@ -1,25 +1,20 @@
 """The playground with scripts: each model streams by itself, can be stopped, and what it said can be saved."""
 
+import os
 import re
+from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from playwright.sync_api import expect
 
 from tests.browser.conftest import is_error, open_chromium
 from tests.browser.test_accessibility import AXE, violations
+from tests.gateway.conftest import account, make_model, member, organization, upstream
 from tests.gateway.upstream import delta, event
-from tests.models_registry.playground.conftest import (
-    account,
-    folder,
-    make_model,
-    member,
-    organization,
-    signed_in,
-    site,
-    upstream,
-)
+from tests.operations.web import serving
 
-__all__ = ["account", "folder", "make_model", "member", "organization", "signed_in", "site", "upstream"]
+__all__ = ["account", "make_model", "member", "organization", "upstream"]
 pytestmark = pytest.mark.browser
 BASE = "gpt-4.1-mini-2025-04-14"
 USAGE = event({"id": "c", "choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
@@ -31,15 +26,24 @@ def model(make_model):
 
 
 @pytest.fixture
-def open_page(site, model):
+def site():
+    """The address of a web process as operators start it: only ASGI streams."""
+    address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    with serving({"DATABASE_URL": address.geturl()}) as url:
+        yield url
+
+
+@pytest.fixture
+def open_page(site, client, member, model):
     """Opens the playground for the model beside its base, and fails the test for a failing script."""
     errors = []
-    cookie = {"name": "sessionid", "value": site.browser.cookies["sessionid"], "url": site.url}
+    client.force_login(member)
+    session = client.cookies["sessionid"].value
     with open_chromium() as browser:
 
         def open_page(**options):
-            context = browser.new_context(base_url=site.url, **options)
-            context.add_cookies([cookie])
+            context = browser.new_context(base_url=site, **options)
+            context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
             page = context.new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.on("console", lambda line: errors.append(line.text) if is_error(line) else None)
