@@ -6,6 +6,7 @@ JOBS ?= 200
 SEED ?=
 CASES ?= 20000
 PHASES ?= examples,coverage,fuzzing,stateful
+EXAMPLES ?= 10
 READY = .venv/.ready
 
 .PHONY: run test check demo conformance screenshots clean
@@ -39,7 +40,7 @@ chaos: $(READY)  ## The real stack under KILLS kills while JOBS jobs are trained
 
 .PHONY: fuzz
 fuzz: $(READY)  ## At least CASES made-up requests as a viewer, a member and an owner; SEED repeats a run
-	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.fuzz --cases "$(CASES)" --phases "$(PHASES)" $(if $(SEED),--seed "$(SEED)")
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.fuzz --cases "$(CASES)" --phases "$(PHASES)" --examples "$(EXAMPLES)" $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: bench-api
 bench-api: $(READY)  ## The API's speed against a bare view, with 100 and with 1,000,000 jobs; the last line is JSON

@@ -3,7 +3,6 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from datasets import services
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
@@ -55,7 +54,7 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
     @admin.action(description="Restore deleted datasets")
     def restore(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         for dataset in queryset:
-            dataset.restore(now=timezone.now())
+            services.restore_dataset(dataset)
         self.message_user(request, f"{len(queryset)} datasets restored.")
 
 

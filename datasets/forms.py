@@ -83,7 +83,7 @@ class ImportForm(DatasetForm):
         max_value=1,
         required=False,
         widget=forms.NumberInput({"step": "any"}),
-        help_text="0 to 1. Conversations without a score are then left out.",
+        help_text="0 to 1. Conversations without a score or a corrected answer are then left out.",
     )
     max_examples = forms.IntegerField(
         label="At most so many",

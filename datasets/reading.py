@@ -74,7 +74,7 @@ def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
 def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
     written: dict[int, UUID] = {}
     for line, conversation in enumerate(_conversations_of(dataset), start=1):
-        row = json.dumps({"messages": conversation.messages}, ensure_ascii=False)
+        row = json.dumps({"messages": conversation.training_messages}, ensure_ascii=False)
         copy.write(row.encode() + b"\n")
         written[line] = conversation.pk
     size = copy.tell()

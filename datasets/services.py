@@ -135,8 +135,9 @@ def import_conversations(
 ) -> Dataset:
     """Make a dataset of the conversations that match; a worker collects and reads them.
 
-    Dates include both ends; `min_quality_score` leaves out conversations without a score; of more than
-    `max_examples` the newest are taken. Raises NothingToImport when none matches, TooManyUploads.
+    Dates include both ends; `min_quality_score` leaves out conversations without a score that were not
+    corrected; of more than `max_examples` the newest are taken. Raises NothingToImport when none matches,
+    TooManyUploads.
     """
     filters = {
         "agent_id": agent_id or None,
@@ -196,6 +197,13 @@ def delete_dataset(dataset: Dataset) -> None:
         if dataset.jobs.active().exists():
             raise DatasetInUse("A job that has not ended uses this dataset. Cancel it, or wait for its end.")
         dataset.mark_deleted(now=timezone.now())
+
+
+def restore_dataset(dataset: Dataset) -> None:
+    """Show a version again that was deleted."""
+    with transaction.atomic():
+        dataset.organization.lock()
+        dataset.restore(now=timezone.now())
 
 
 def check_dataset(dataset: Dataset) -> Dataset:

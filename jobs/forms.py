@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from django import forms
 
@@ -32,8 +33,8 @@ METHODS = {
 }
 OPEN_FIELDS = ("method", "grader", "metadata")
 NUMBERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
-# A form of the wizard travels in the address of the next step, which is no place for a whole program.
-MAX_GRADER_CHARACTERS = 5_000
+# What was chosen stands in the address of the review. Servers and proxies take 8 KB of it, or more.
+MAX_ADDRESS = 6_000
 LISTED_MODELS = 50
 
 
@@ -132,7 +133,6 @@ class JobForm(forms.Form):
         choices=(), help_text="Reinforcement takes a grader and a part for validation."
     )
     grader = forms.CharField(
-        max_length=MAX_GRADER_CHARACTERS,
         required=False,
         widget=forms.Textarea({"rows": 7, "spellcheck": "false"}),
         help_text="For reinforcement: what scores the answers, as a JSON object in OpenAI's words. It finds "
@@ -158,39 +158,54 @@ class JobForm(forms.Form):
         self.like = like
         self.accounts = list(organization.provider_accounts.enabled())
         methods = planning.fitting_methods(dataset)
-        chosen = {
-            **(wizard_texts.choices_of(like, longest_grader=MAX_GRADER_CHARACTERS) if like else {}),
-            **sent,
-        }
-        if chosen.get("method") not in methods:
-            chosen["method"] = dataset.method
+        chosen = self._chosen(sent, dataset=dataset, methods=methods)
         models = _models(organization, chosen.get("start_model", ""))
-        account = self._asked_account(chosen, models)
+        model = models.get(chosen.get("start_model", ""))
+        if model:
+            # It goes on where it was made, of the base model it was made of.
+            chosen = {name: value for name, value in chosen.items() if name not in ("provider", "base_model")}
+        account = self._account(model.provider_account.name if model else chosen.get("provider"))
         self.offers = _trainable_offers(account, methods=methods, today=today)
         defaults = {
             "name": dataset.name,
-            "base_model": _first_name(self.offers, method=chosen["method"]),
+            "base_model": _first_name(self.offers, method=chosen["method"], model=model),
             "provider": account.name if account else "",
             "validation_percentage": 0,
         }
         super().__init__({**defaults, **chosen})
-        self._choices_of("start_model", [("", "None: the base model"), *_labels(models)])
-        self._choices_of("method", [(method, METHODS[method]) for method in methods])
-        # The label is the offer itself, so that the page can show its price.
-        self._choices_of("base_model", [(offer.base_model.name, offer) for offer in self.offers])
-        self._choices_of("provider", [(account.name, account.name) for account in self.accounts])
+        self._set_choices(methods, models)
 
-    def _choices_of(self, field: str, choices: list[tuple[str, Any]]) -> None:
-        self.fields[field].choices = choices  # type: ignore[attr-defined]
+    def _chosen(
+        self, sent: Mapping[str, Any], *, dataset: Dataset, methods: Collection[str]
+    ) -> dict[str, Any]:
+        """What was sent, and of the earlier job what was not sent. Notes what goes into the address."""
+        taken_over = _taken_over(self.like, methods=methods)
+        # Browsers write the ends of lines as CRLF.
+        typed = {name: sent[name].replace("\r\n", "\n") for name in self.base_fields if name in sent}
+        self.anew = {name: text for name, text in typed.items() if text != taken_over.get(name)}
+        self.address = _address(dataset, self.like, self.anew)
+        chosen = {**taken_over, **typed}
+        return chosen if chosen.get("method") in methods else chosen | {"method": dataset.method}
 
-    def _asked_account(
-        self, chosen: Mapping[str, Any], models: Mapping[str, FineTunedModel]
-    ) -> ProviderAccount | None:
-        """The account whose offers are shown: the chosen one, that of the chosen model, or else the first."""
-        model = models.get(chosen.get("start_model", ""))
-        name = chosen.get("provider") or (model.provider_account.name if model else None)
+    def _account(self, name: str | None) -> ProviderAccount | None:
+        """The account whose offers are shown: the one of that name, or else the first."""
         asked = [account for account in self.accounts if account.name == name]
         return next(iter(asked or self.accounts), None)
+
+    def _set_choices(self, methods: Collection[str], models: Mapping[str, FineTunedModel]) -> None:
+        choices: dict[str, list[tuple[str, Any]]] = {
+            "start_model": [("", "None: the base model"), *_labels(models)],
+            "method": [(method, METHODS[method]) for method in methods],
+            # The label is the offer itself, so that the page can show its price.
+            "base_model": [(offer.base_model.name, offer) for offer in self.offers],
+            "provider": [(account.name, account.name) for account in self.accounts],
+        }
+        for field, offered in choices.items():
+            self.fields[field].choices = offered  # type: ignore[attr-defined]
+
+    @property
+    def fits_address(self) -> bool:
+        return len(self.address) <= MAX_ADDRESS
 
     @property
     def opens_model(self) -> bool:
@@ -239,22 +254,6 @@ class JobForm(forms.Form):
         return self.kept_metadata | given
 
     @property
-    def grader_sent(self) -> dict[str, Any]:
-        """The given one; of the earlier job, if none is given and that one is too long to be shown."""
-        if self.keeps_grader and self.like:
-            kept: dict[str, Any] = self.like.grader
-            return kept
-        given: dict[str, Any] = self.cleaned_data["grader"]
-        return given
-
-    @property
-    def keeps_grader(self) -> bool:
-        """Whether the grader is that of the earlier job, which is too long to be shown."""
-        is_long = self.like is not None and len(wizard_texts.grader_text(self.like)) > MAX_GRADER_CHARACTERS
-        wants = self["method"].value() == "reinforcement"
-        return is_long and wants and not self["grader"].value()
-
-    @property
     def validation_split(self) -> float:
         return float((self.cleaned_data.get("validation_percentage") or 0) / 100)
 
@@ -277,12 +276,18 @@ class JobForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:
+        if not self.fits_address:
+            self.add_error(
+                max(self.anew, key=lambda name: len(quote(self.anew[name]))),
+                "All that was chosen is too long to be reviewed here. Shorten this text, or create the job "
+                "by the API: POST /api/fine-tuning/jobs.",
+            )
         try:
             if "metadata" in self.cleaned_data:
                 planning.check_metadata(self.metadata_sent)
             if {"grader", "method", "validation_percentage"} <= self.cleaned_data.keys():
                 method, split = self.cleaned_data["method"], self.validation_split
-                planning.check_grader(method, grader=self.grader_sent, validation_split=split)
+                planning.check_grader(method, grader=self.cleaned_data["grader"], validation_split=split)
         except Refused as refusal:
             self.add_refusal(refusal)
         return self.cleaned_data
@@ -303,9 +308,24 @@ class JobForm(forms.Form):
             "hyperparameters": self.hyperparameters,
             "validation_split": self.validation_split,
             "metadata": self.metadata_sent,
-            "grader": self.grader_sent,
+            "grader": self.cleaned_data["grader"],
             "workspace": self.like.workspace if self.like else None,
         }
+
+
+def _address(dataset: Dataset, like: Job | None, anew: Mapping[str, str]) -> str:
+    """The review's query: what was chosen otherwise than for the earlier job, which the address names."""
+    earlier = {"like": like.pk} if like else {}
+    return urlencode({"dataset": dataset.pk, **earlier, **anew, "step": "review"})
+
+
+def _taken_over(like: Job | None, *, methods: Collection[str]) -> dict[str, Any]:
+    """The choices of the earlier job, without those that go with a method that is none of `methods`."""
+    if like is None:
+        return {}
+    chosen = wizard_texts.choices_of(like)
+    bound = () if like.method in methods else ("base_model", "grader")
+    return {name: value for name, value in chosen.items() if name not in bound}
 
 
 def _models(organization: Organization, chosen: str) -> dict[str, FineTunedModel]:
@@ -337,7 +357,10 @@ def _trainable_offers(
     return [offer for offer in offers if offered & {*offer.base_model.methods} and not offer.is_retired]
 
 
-def _first_name(offers: list[Offer], *, method: str) -> str:
-    """The base model that is chosen at first: one that is trained by `method`, if there is any."""
-    fitting = [offer for offer in offers if method in offer.base_model.methods]
-    return next((offer.base_model.name for offer in fitting or offers), "")
+def _first_name(offers: list[Offer], *, method: str, model: FineTunedModel | None) -> str:
+    """The base model that is chosen at first: that of `model`, or one that is trained by `method`, if any."""
+    names = [offer.base_model.name for offer in offers]
+    if model and model.base_model in names:
+        return model.base_model
+    fitting = [offer.base_model.name for offer in offers if method in offer.base_model.methods]
+    return next(iter(fitting or names), "")

@@ -8,6 +8,7 @@ urlpatterns = [
     path("rows", views.list_jobs, {"template": "jobs/_list.html"}, name="rows"),
     path("costs", views.list_costs, name="costs"),
     path("new", views.new_job, name="new"),
+    path("new/check", views.check_job, name="check"),
     path("new/estimate", views.estimate_job, name="estimate"),
     path("<uuid:job_id>", views.show_job, name="detail"),
     path("<uuid:job_id>/progress", views.show_progress, name="progress"),

@@ -11,14 +11,15 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets.models import Dataset
 from finetuning.errors import Refused
 from finetuning.models import Role
 from finetuning.pages import page_of
-from finetuning.tenancy import OrganizationRequest, members_only
+from finetuning.tenancy import OrganizationRequest, changes_nothing, members_only
 from jobs import planning, services, steering
 from jobs.forms import DatasetForm, JobForm
 from jobs.loss_curve import read_points, thin_out
@@ -171,15 +172,29 @@ def _launch(request: OrganizationRequest, form: JobForm, dataset: Dataset, plan:
     return redirect("jobs:detail", job.pk)
 
 
-@require_safe
-@members_only
+@require_POST
+@changes_nothing
+def check_job(request: OrganizationRequest) -> HttpResponse:
+    """Go on from the form to the review, an address that holds all of it; what is too long is shown again."""
+    choice = DatasetForm(request.POST, organization=request.organization)
+    if not choice.is_valid():
+        return _choose_dataset(request, choice)
+    form = _job_form(request, request.POST, choice)
+    if form.fits_address:
+        return redirect(f"{reverse('jobs:new')}?{form.address}")
+    dataset: Dataset = choice.cleaned_data["dataset"]
+    return _configure(request, form, dataset, _plan(request, form, dataset))
+
+
+@require_POST
+@changes_nothing
 def estimate_job(request: OrganizationRequest) -> HttpResponse:
     """The expected price of what the wizard's form holds at the moment."""
-    choice = DatasetForm(request.GET, organization=request.organization)
+    choice = DatasetForm(request.POST, organization=request.organization)
     if not choice.is_valid():
         raise Http404
     dataset: Dataset = choice.cleaned_data["dataset"]
-    form = _job_form(request, request.GET, choice)
+    form = _job_form(request, request.POST, choice)
     plan = _plan(request, form, dataset)
     context = {"form": form, "dataset": dataset, "estimate": plan.estimate if plan else None}
     return render(request, "jobs/_estimate.html", context)
@@ -217,13 +232,13 @@ def _curl(url: str, form: JobForm, dataset: Dataset) -> str:
         "method": columns["method"],
         "grader": columns["grader"],
         "hyperparameters": columns["hyperparameters"],
-        "validationSplit": columns["validation_split"],
+        "validationSplit": columns["validation_split"] or None,
         "suffix": columns["suffix"],
         "seed": columns["seed"],
         "metadata": columns["metadata"],
         "workspaceId": str(columns["workspace"].pk) if columns["workspace"] else None,
     }
-    given = {name: value for name, value in body.items() if value not in ("", None, {}, 0.0)}
+    given = {name: value for name, value in body.items() if value not in ("", None, {})}
     return "\n".join(
         [
             f"curl {shlex.quote(url)} \\",

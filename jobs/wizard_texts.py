@@ -15,9 +15,8 @@ GRADER_EXAMPLE = """{
 }"""
 
 
-def choices_of(job: Job, *, longest_grader: int) -> dict[str, Any]:
+def choices_of(job: Job) -> dict[str, Any]:
     """What was chosen for `job`, by the names of the wizard's fields, as far as these can show it."""
-    grader = grader_text(job)
     chosen = {
         "name": job.name,
         "description": job.description,
@@ -25,7 +24,7 @@ def choices_of(job: Job, *, longest_grader: int) -> dict[str, Any]:
         "start_model": job.start_model,
         "provider": job.provider_account.name,
         "method": job.method,
-        "grader": grader if len(grader) <= longest_grader else "",
+        "grader": json.dumps(job.grader, indent=2, ensure_ascii=False) if job.grader else "",
         "metadata": "\n".join(_line(*pair) for pair in job.metadata.items() if _fits_line(*pair)),
         "validation_percentage": _percentage(job.validation_split),
         "suffix": job.suffix,
@@ -33,11 +32,6 @@ def choices_of(job: Job, *, longest_grader: int) -> dict[str, Any]:
         **job.hyperparameters,
     }
     return {name: value for name, value in chosen.items() if value != ""}
-
-
-def grader_text(job: Job) -> str:
-    """The job's grader as indented JSON; empty for none."""
-    return json.dumps(job.grader, indent=2, ensure_ascii=False) if job.grader else ""
 
 
 def beyond_lines(metadata: dict[str, str]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import msgspec
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
-from finetuning.models import BasePrice, Organization, ProviderAccount, price_list
+from finetuning.models import BasePrice, Organization, ProviderAccount, Workspace, price_list
 from finetuning.webhooks.events import announce
 from models_registry.models import ApiKey, FineTunedModel, PlainPrice, UsageBatch, UsageDay
 from models_registry.models.usage import MEASURES, UsageDayQuerySet
@@ -158,6 +159,15 @@ def note_refused(batch_id: UUID, *, calls: int, reason: str) -> None:
     UsageBatch.objects.update_or_create(pk=batch_id, defaults={"refused_calls": calls, "reason": reason})
 
 
+def free_batch_id(batch_id: UUID) -> UUID:
+    """The next id under which nothing was counted: what is refused of a batch can be put back under it.
+
+    It is as old as `batch_id`, and the same each time until the batch is added.
+    """
+    following = (UUID(int=batch_id.int + step) for step in count(1))
+    return next(one for one in following if not UsageBatch.objects.filter(pk=one).exists())
+
+
 def forget_batches(*, now: datetime) -> None:
     """Those whose files would not be counted any more."""
     UsageBatch.objects.filter(refused_calls=0, created_at__lt=now - KEPT_FOR).delete()
@@ -167,8 +177,9 @@ def forget_batches(*, now: datetime) -> None:
 def add_usage(records: Sequence[CallRecord]) -> None:
     """Add calls to the days, to the totals of their models, to the last use of their keys.
 
-    Calls of an organization that is gone are left out. Announces `spending.warned` for each organization that
-    has spent 80 % of its cap of a month: once for each month and cap.
+    Calls of an organization that is gone are left out; words of a workspace that is gone are kept without it.
+    Announces `spending.warned` for each organization that has spent 80 % of its cap of a month: once for each
+    month and cap.
     """
     found = Organization.with_deleted.in_bulk({record.organization_id for record in records})
     kept = [record for record in records if record.organization_id in found]
@@ -177,9 +188,11 @@ def add_usage(records: Sequence[CallRecord]) -> None:
     ApiKey.objects.note_use(
         {record.api_key_id: record.ended for record in kept if record.api_key_id is not None}
     )
+    workspaces = _workspaces(kept)
     for record in kept:
         if record.said is not None:
-            _keep_conversation(found[record.organization_id], record, record.said)
+            organization = found[record.organization_id]
+            _keep_conversation(organization, record, record.said, workspaces=workspaces)
     for organization_id, month in sorted(
         {(record.organization_id, month_of(record.ended)) for record in kept}
     ):
@@ -204,15 +217,28 @@ def _count_models(records: Iterable[CallRecord]) -> None:
         )
 
 
-def _keep_conversation(organization: Organization, record: CallRecord, said: Said) -> None:
+def _workspaces(records: Iterable[CallRecord]) -> set[tuple[UUID, UUID | None]]:
+    """Those that are left of what was said, each after its organization."""
+    named = {record.said.workspace_id for record in records if record.said is not None}
+    return set(Workspace.objects.filter(pk__in=named).values_list("organization_id", "pk"))
+
+
+def _keep_conversation(
+    organization: Organization,
+    record: CallRecord,
+    said: Said,
+    *,
+    workspaces: Container[tuple[UUID, UUID | None]],
+) -> None:
     """As raw material for datasets. What the database cannot hold, such as a NUL, is not kept."""
+    workspace_id = said.workspace_id if (organization.pk, said.workspace_id) in workspaces else None
     try:
         with transaction.atomic():
             organization.conversations.record(
                 messages=said.messages,
                 external_id=said.external_id,
                 agent_id=said.agent_name,
-                workspace_id=said.workspace_id,
+                workspace_id=workspace_id,
                 model=record.provider_model_id[:MODEL_LENGTH],
                 occurred_at=record.ended,
             )

@@ -22,6 +22,9 @@ from finetuning.api.serializers import (
 )
 from finetuning.strict_json import StrictJSONError, loads
 
+# Characters.
+MAX_ANSWER = 100_000
+
 
 @extend_schema_field({"type": "string", "example": '{"question": "user", "answer": "assistant"}'})
 class ColumnMappingField(serializers.Field[Any, Any, Any, Any]):
@@ -305,6 +308,7 @@ class PreviewSerializer(Serializer):
 class ConversationFilters(QuerySerializer):
     workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
     agent_id = serializers.CharField(max_length=200, required=False)
+    external_id = serializers.CharField(max_length=200, required=False)
 
 
 @extend_schema_field(
@@ -339,6 +343,37 @@ class RecordConversationSerializer(Serializer):
     occurred_at = TimeField(required=False)
 
 
+@example(examples.FEEDBACK)
+class FeedbackSerializer(Serializer):
+    score = NumberField(
+        source="quality_score",
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="How good the last answer is, from 0 to 1.",
+    )
+    thumb = serializers.ChoiceField(
+        choices=["up", "down"], required=False, help_text="Instead of a score: up is 1, down is 0."
+    )
+    corrected_answer = serializers.CharField(
+        max_length=MAX_ANSWER,
+        allow_blank=True,
+        required=False,
+        help_text="What should have been answered, which takes the last answer's place in training examples. "
+        "Empty: the answer stands.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Give a score, a thumb or a corrected answer.", code="required")
+        if "thumb" in attrs:
+            if "quality_score" in attrs:
+                twice = ErrorDetail("Give a score or a thumb, not both.", code="given_twice")
+                raise serializers.ValidationError({"thumb": [twice]})
+            attrs["quality_score"] = float(attrs.pop("thumb") == "up")
+        return attrs
+
+
 @example(examples.CONVERSATION)
 class ConversationSerializer(ModelSerializer):
     workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
@@ -348,6 +383,6 @@ class ConversationSerializer(ModelSerializer):
         model = Conversation
         fields = (
             *("id", "external_id", "workspace_id", "agent_id", "model", "messages", "quality_score"),
-            *("occurred_at", "created_at"),
+            *("corrected_answer", "occurred_at", "created_at"),
         )
         read_only_fields = fields

@@ -138,7 +138,7 @@ class DatasetViewSet(OrganizationViewSet):
             "valid": None if dataset.is_processing else dataset.validated,
             "total_examples": dataset.total_examples,
             "total_tokens": dataset.total_tokens,
-            "errors": dataset.validation_errors,
+            "errors": dataset.placed_errors,
         }
         body = shapes.ValidationSerializer(answer).data
         if not dataset.is_processing:
@@ -193,7 +193,10 @@ class PreviewViewSet(OrganizationViewSet):
 )
 class ConversationViewSet(OrganizationViewSet):
     serializer_class = shapes.ConversationSerializer
-    input_serializers = {"create": shapes.RecordConversationSerializer}
+    input_serializers = {
+        "create": shapes.RecordConversationSerializer,
+        "feedback": shapes.FeedbackSerializer,
+    }
 
     def get_queryset(self) -> QuerySet[Conversation]:
         conversations: QuerySet[Conversation] = self.organization.conversations.all()
@@ -214,3 +217,15 @@ class ConversationViewSet(OrganizationViewSet):
             created_by=request.user, **self.valid_input()
         )
         return Response(shapes.ConversationSerializer(conversation).data, status=201 if is_new else 200)
+
+    @extend_schema(
+        summary="Rate a conversation",
+        request=shapes.FeedbackSerializer,
+        responses=shapes.ConversationSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def feedback(self, request: Request, pk: str) -> Response:
+        """What somebody thinks of its last answer. What it does not name stays as it is."""
+        conversation = self.get_object()
+        conversation.rate(**self.valid_input())
+        return Response(shapes.ConversationSerializer(conversation).data)

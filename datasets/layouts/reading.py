@@ -48,12 +48,13 @@ def _all_readings(file: IO[bytes], plan: Plan) -> Iterator[RawReading]:
     rows, start = 0, 0
     for part in plan.parts:
         section = Section(file, start=start, size=part.size)
-        for reading in read_rows(section, plan.format):
-            rows += not isinstance(reading, Problem | Header)
-            if rows > MAX_ROWS:
-                yield too_many_rows(part.first_line)
-                return
-            yield _moved(reading, part)
+        for reading in (_moved(one, part) for one in read_rows(section, plan.format)):
+            if not isinstance(reading, Problem | Header):
+                rows += 1
+                if rows > MAX_ROWS:
+                    yield too_many_rows(reading.line)
+                    return
+            yield reading
         start += part.size
 
 

@@ -19,7 +19,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         end_date: datetime | None = None,
         min_quality_score: float | None = None,
     ) -> Self:
-        """Conversations within all the given limits; the dates include both ends."""
+        """Conversations within all the given limits; the dates include both ends.
+
+        A corrected one is good enough whatever score its answer had.
+        """
         found = self
         if agent_id:
             found = found.filter(agent_id=agent_id)
@@ -28,7 +31,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         if end_date:
             found = found.filter(occurred_at__lte=end_date)
         if min_quality_score is not None:
-            found = found.filter(quality_score__gte=min_quality_score)
+            found = found.filter(Q(quality_score__gte=min_quality_score) | ~Q(corrected_answer=""))
         return found.order_by("occurred_at", "id")
 
 
@@ -63,6 +66,9 @@ class Conversation(OrganizationOwned):
     model = models.CharField(max_length=200, blank=True)
     messages = models.JSONField()
     quality_score = models.FloatField(null=True, blank=True, help_text="From 0 (bad) to 1 (good).")
+    corrected_answer = models.TextField(
+        blank=True, default="", db_default="", help_text="What should have been answered."
+    )
     occurred_at = models.DateTimeField(default=timezone.now)
 
     objects = ConversationManager()
@@ -89,3 +95,20 @@ class Conversation(OrganizationOwned):
 
     def __str__(self) -> str:
         return f"conversation of {self.occurred_at:%Y-%m-%d %H:%M}"
+
+    def rate(self, **feedback: Any) -> None:
+        """Keep what somebody thinks of the last answer: `quality_score` from 0 to 1, `corrected_answer`."""
+        for name, value in feedback.items():
+            setattr(self, name, value)
+        self.save(update_fields=[*feedback, "updated_at"])
+
+    @property
+    def training_messages(self) -> list[dict[str, Any]]:
+        """The messages as an example has them: up to the corrected answer, if there is one."""
+        if not self.corrected_answer:
+            messages: list[dict[str, Any]] = self.messages
+            return messages
+        is_answer = [isinstance(one, dict) and one.get("role") == "assistant" for one in self.messages]
+        answers = [at for at, found in enumerate(is_answer) if found]
+        before = self.messages[: answers[-1]] if answers else self.messages
+        return [*before, {"role": "assistant", "content": self.corrected_answer}]

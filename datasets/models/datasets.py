@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from django.core.files import File
 from django.db import models, transaction
-from django.db.models import F, Max, Q
+from django.db.models import Case, F, Max, Q, Value, When
 from django.utils import timezone
 
 from datasets.formats import Format
@@ -404,8 +404,11 @@ class Dataset(OrganizationOwned):
         Dataset.with_deleted.settle(self, now=now)
 
     def restore(self, *, now: datetime) -> None:
-        """Undo `mark_deleted`."""
-        Dataset.with_deleted.filter(pk=self.pk).update(deleted_at=None, updated_at=now)
+        """Undo `mark_deleted`, also that nobody reads it any more. The organization is locked before."""
+        unread = When(status=self.Status.PROCESSING, ranges_left=0, then=Value(now))
+        Dataset.with_deleted.filter(pk=self.pk).update(
+            deleted_at=None, updated_at=now, next_check_at=Case(unread, default=F("next_check_at"))
+        )
         Dataset.with_deleted.settle(self, now=now)
 
     def supersede(self, *, now: datetime) -> int:

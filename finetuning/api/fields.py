@@ -70,6 +70,13 @@ class TimeField(serializers.DateTimeField):
         return super().to_internal_value(value)
 
 
+class StoredTimeField(serializers.DateTimeField):
+    """A moment of a row. REST framework's own looks for the current time zone at each value."""
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
 class DayField(serializers.DateField):
     """A day; Python would also read the digits of other scripts."""
 

@@ -5,12 +5,14 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
+from django.db import models
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import Field
 from rest_framework.utils.html import is_html_input
 
 from finetuning.api.examples import example
+from finetuning.api.fields import StoredTimeField
 from finetuning.api.json_types import mistyped
 from finetuning.models import User
 
@@ -73,6 +75,11 @@ class QuerySerializer(CamelCaseMixin, StrictSerializer):
 
 class ModelSerializer(CamelCaseMixin, serializers.ModelSerializer[Any]):
     """A row in an answer. It is never used to write: input has plain serializers."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: StoredTimeField,
+    }
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Each value in the shortest way, by its path: a page of 20 jobs has 800. None stays None."""

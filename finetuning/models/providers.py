@@ -184,9 +184,8 @@ class ProviderAccount(models.Model):
         on waiting.
         """
         cost = timedelta(minutes=calls / settings.PROVIDER_CALLS_PER_MINUTE)
-        awake = Q(paused_until=None) | Q(paused_until__lte=now)
         below_limit = Q(calls_until=None) | Q(calls_until__lte=now + BURST)
-        admitted = ProviderAccount.objects.filter(awake, below_limit, pk=self.pk).update(
+        admitted = ProviderAccount.objects.filter(_is_awake(now), below_limit, pk=self.pk).update(
             calls_until=Greatest(F("calls_until"), Value(now)) + cost,
             paused_until=Case(When(failures__gte=FAILURES_BEFORE_PAUSE, then=Value(now + _pause(0)))),
         )
@@ -215,14 +214,16 @@ class ProviderAccount(models.Model):
 
         Calls that were under way when the pause began bring it about together, and make it no longer.
         """
-        failed_once_more: Combinable = F("failures") + 1
-        if self.failures < FAILURES_BEFORE_PAUSE:
-            failed_once_more = Greatest(F("failures"), Least(failed_once_more, FAILURES_BEFORE_PAUSE))
         account = ProviderAccount.objects.filter(pk=self.pk)
+        was_under_way = self.failures < FAILURES_BEFORE_PAUSE
+        failed_once_more: Combinable = F("failures") + 1
+        if was_under_way:
+            failed_once_more = Greatest(F("failures"), Least(failed_once_more, FAILURES_BEFORE_PAUSE))
         account.update(failures=failed_once_more, last_error=message)
         self.refresh_from_db(fields=["failures"])
         if wait := self._wait(retry_after):
-            account.update(paused_until=Greatest(F("paused_until"), Value(now + wait)))
+            pausing = account.filter(_is_awake(now)) if was_under_way and not retry_after else account
+            pausing.update(paused_until=Greatest(F("paused_until"), Value(now + wait)))
         self.refresh_from_db(fields=["paused_until", "last_error"])
 
     def _wait(self, retry_after: float | None) -> timedelta:
@@ -230,6 +231,10 @@ class ProviderAccount(models.Model):
         pause = timedelta(0) if doublings < 0 else _pause(doublings)
         longest = timedelta(seconds=settings.MAX_BACK_OFF_SECONDS)
         return min(longest, max(pause, timedelta(seconds=retry_after or 0)))
+
+
+def _is_awake(now: datetime) -> Q:
+    return Q(paused_until=None) | Q(paused_until__lte=now)
 
 
 def _pause(doublings: int) -> timedelta:

@@ -45,7 +45,8 @@ def base_url(account: ProviderAccount) -> str:
 def key_of(account: ProviderAccount) -> str:
     """What opens the account's API, in clear. Raises ProviderRefused when it cannot be read any more."""
     try:
-        api_key = account.api_key
+        # Some were stored with the newline at the end of their file.
+        api_key = account.api_key.strip()
     except InvalidTag as error:
         message = "The stored API key fits none of ENCRYPTION_KEYS. Enter the key again under Settings."
         raise ProviderRefused(message, code="provider_key_unreadable") from error

@@ -37,7 +37,7 @@ class JobViewSet(OrganizationViewSet):
 
     def list(self, request: Request) -> Response:
         filters = self.valid_query(shapes.JobFilterSerializer)
-        jobs = self.get_queryset().filter(**filters).defer("grader", "checkpoints")
+        jobs = self.get_queryset().filter(**filters).listed()
         return self.page(jobs, shapes.JobSerializer)
 
     def retrieve(self, request: Request, pk: str) -> Response:

@@ -14,6 +14,12 @@ from jobs.states import ACTIVE, TERMINAL, Status
 if TYPE_CHECKING:
     from jobs.models.jobs import Job  # noqa: F401 - named in strings
 
+# What only the workers need of a row, and what is too large for a list.
+NOT_LISTED = (
+    *("training_file_id", "validation_file_id", "create_intent_at", "create_attempts", "looks_without_match"),
+    *("vendor_status", "dup_check_at", "next_check_at", "lease_owner", "lease_until", "attempts", "retries"),
+    *("cancel_requested_at", "last_polled_at", "events_read_at", "grader", "checkpoints"),
+)
 # So many of the latest jobs say how long one takes: more would make the answer slower and older.
 MEDIAN_OF = 1_000
 JOBS_TO_COMPARE_WITH = 20
@@ -126,6 +132,10 @@ class JobQuerySet(models.QuerySet["Job"]):
             "provider_account__kind",
         )
         return self.with_related().only(*own, *named, *person, "fine_tuned_model__id")
+
+    def listed(self) -> Self:
+        """With what the API's list shows, and no other column."""
+        return self.with_names().defer(*NOT_LISTED)
 
     def median_duration(self) -> float | None:
         """Seconds from the start of training to its end: the median of the latest jobs that succeeded."""

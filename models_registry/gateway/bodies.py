@@ -21,6 +21,8 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 PACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 # zlib finds out by itself which of the two it is.
 EITHER_WBITS = 47
+# Of a name of a model: no agent has a longer one, nor has a provider's model.
+MODEL_LENGTH = 300
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 # Of English text, for what the provider did not count because nobody read its answer to the end.
 BYTES_PER_TOKEN = 4
@@ -90,19 +92,26 @@ def read_call(body: bytes) -> Call:
         fields = _fields.decode(body)
     except UNREADABLE as error:
         raise invalid_body(f"We could not parse the JSON body of your request: {error}.") from error
+    return Call(
+        fields=fields,
+        model=_model(fields),
+        is_stream=_is(fields.get("stream"), TRUE),
+        wants_usage=_wants_usage(fields.get("stream_options")),
+        size_bytes=len(body),
+    )
+
+
+def _model(fields: Fields) -> str:
     try:
         model = msgspec.json.decode(fields["model"], type=str)
     except KeyError as error:
         raise invalid_body("you must provide a model parameter", param="model") from error
     except msgspec.MsgspecError as error:
         raise invalid_body("Invalid type for 'model': expected a string.", param="model") from error
-    return Call(
-        fields=fields,
-        model=model,
-        is_stream=_is(fields.get("stream"), TRUE),
-        wants_usage=_wants_usage(fields.get("stream_options")),
-        size_bytes=len(body),
-    )
+    if len(model) > MODEL_LENGTH:
+        message = f"Invalid 'model': expected at most {MODEL_LENGTH} characters, got {len(model):,}."
+        raise invalid_body(message, param="model")
+    return model
 
 
 def _wants_usage(options: msgspec.Raw | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from django.db import Error, InterfaceError, OperationalError, connections
 
 from models_registry.gateway.errors import UNAVAILABLE, GatewayError, unavailable
-from models_registry.gateway.routes import REMEMBERED, Caller, Reader, Route, read_models
+from models_registry.gateway.routes import Caller, Reader, Route, read_models
 from models_registry.models.api_keys import digest_of
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Known(Generic[Answer]):
     def given(self) -> Answer:
         """Raises the refusal, if it is one."""
         if isinstance(self.answer, GatewayError):
-            raise self.answer.with_traceback(None)
+            raise self.answer.again()
         return self.answer
 
 
@@ -92,14 +92,19 @@ class Answers(Generic[Answer]):
         except GatewayError as error:
             if error.code == UNAVAILABLE:
                 raise
-            answer = error
+            answer = error.again()
         known, before = Known(answer, asked_at), self._known.get(entry)
         if before is None or before.asked_at <= asked_at:
             self._known[entry] = known
             self._known.move_to_end(entry)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self._forget_old()
         return known
+
+    def _forget_old(self) -> None:
+        """One thread asks: what it learns in the time that an answer can be used is never much."""
+        now = asyncio.get_running_loop().time()
+        while self._known and now - next(iter(self._known.values())).asked_at >= KNOWN_SECONDS:
+            self._known.popitem(last=False)
 
 
 class Directory:

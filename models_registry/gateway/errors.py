@@ -29,6 +29,17 @@ class GatewayError(Exception):
         self.param = param
         self.headers = headers or {}
 
+    def again(self) -> "GatewayError":
+        """The same refusal for another call. One that was raised holds the call that it was raised for."""
+        return GatewayError(
+            self.http_status,
+            str(self),
+            code=self.code,
+            type=self.type,
+            param=self.param,
+            headers=self.headers,
+        )
+
     @property
     def body(self) -> bytes:
         return msgspec.json.encode(

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
@@ -182,7 +182,7 @@ def _reason_against(path: Path) -> str:
     except ValueError:
         batch_id = UUID(int=0)
     if batch_id.version != UUID_VERSION:
-        return f"{path.name} has no name of ours"
+        return f"{path.name!a} has no name of ours"
     began = datetime.fromtimestamp((batch_id.int >> TIME_SHIFT) / 1000, UTC)
     is_old = timezone.now() - began > usage.COUNTED_FOR
     return f"{path.name} is older than {usage.COUNTED_FOR.days} days" if is_old else ""
@@ -198,8 +198,7 @@ def _fold_lines(path: Path, lines: list[bytes]) -> bool:
         return False
     refused = [*unread, *map(msgspec.json.encode, unstored)]
     if refused:
-        # As old as its file, but another batch: it can be put back once it is mended.
-        _put_aside(path.with_stem(str(UUID(int=batch_id.int ^ 1))), refused)
+        _put_aside(path.with_stem(str(usage.free_batch_id(batch_id))), refused)
         reason = f"{len(unread)} cannot be read, {len(unstored)} cannot be stored"
         usage.note_refused(batch_id, calls=len(refused), reason=reason)
     return True
@@ -217,8 +216,10 @@ def _read(lines: list[bytes]) -> tuple[list[CallRecord], list[bytes]]:
 
 
 def _put_file_aside(path: Path, lines: list[bytes], *, reason: str) -> None:
-    usage.note_refused(uuid7(), calls=len(lines), reason=reason[:REASON_LENGTH])
     _put_aside(path, lines)
+    # Its name may be no UTF-8.
+    note_id = uuid5(NAMESPACE_URL, ascii(path.name))
+    usage.note_refused(note_id, calls=len(lines), reason=reason[:REASON_LENGTH])
 
 
 def _put_aside(path: Path, lines: list[bytes]) -> None:

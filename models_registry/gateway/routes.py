@@ -133,26 +133,30 @@ class Reader:
         """Where the agent's calls go, whoever makes them. Raises GatewayError 404, 503."""
         if agent.model is None:
             raise no_such_model(agent.name)
-        second = agent.second_model
         return Route(
             caller=caller,
             agent_id=agent.pk,
             recording=_recording(agent),
             target=self.target(agent.model),
-            second=self.target(second) if second else None,
+            second=self._beside(agent, agent.second_model),
             second_share=agent.second_share,
             fallback=self._stand_in(agent, agent.model),
         )
 
     def _stand_in(self, agent: Agent, model: FineTunedModel) -> Target | None:
-        """What answers when `model` fails; nothing that was put away, or that cannot be asked."""
-        fallback = agent.fallback_model
+        """What answers when `model` fails."""
+        if agent.falls_back_to_base:
+            return target_of(model.provider_account, model.base_model)
+        return self._beside(agent, agent.fallback_model)
+
+    def _beside(self, agent: Agent, model: FineTunedModel | None) -> Target | None:
+        """A model that the agent can do without; nothing that was put away, or that cannot be asked."""
+        if model is None or not model.is_callable:
+            return None
         try:
-            if agent.falls_back_to_base:
-                return target_of(model.provider_account, model.base_model)
-            return self.target(fallback) if fallback and fallback.is_callable else None
+            return self.target(model)
         except GatewayError as error:
-            logger.warning("nothing stands in for the model of agent %s: %s", agent.pk, error)
+            logger.warning("agent %s does without a model: %s", agent.pk, error)
             return None
 
     def target(self, model: FineTunedModel) -> Target:

@@ -22,6 +22,8 @@ class FineTunedModelQuerySet(models.QuerySet["FineTunedModel"]):
     def called(self, text: str) -> Self:
         """Usable models by id, by name, or by the provider's id of theirs or of a checkpoint that their job
         kept; the newest first."""
+        if "\0" in text:
+            return self.none()
         named = Q(provider_model_id=text) | Q(name=text) | Q(job__checkpoints__contains=[{"model_id": text}])
         with suppress(ValueError):
             named |= Q(pk=UUID(text))

@@ -273,6 +273,65 @@ def test_records_a_conversation_once(api, organization):
     assert api.get("/api/conversations", {"agentId": "desk"}).json()["data"] == [first.json()]
 
 
+@pytest.fixture
+def talk(organization):
+    messages = [*example(1)["messages"], {"role": "user", "content": "Thanks."}]
+    return organization.conversations.record(messages=messages, external_id="chatcmpl-1")[0]
+
+
+def rate(api, talk, **feedback):
+    return api.post(f"/api/conversations/{talk.pk}/feedback", feedback)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "score"), [({"score": 0.25}, 0.25), ({"thumb": "up"}, 1), ({"thumb": "down"}, 0)]
+)
+def test_takes_feedback_on_an_answer(api, talk, feedback, score):
+    answer = rate(api, talk, **feedback)
+
+    assert (answer.status_code, answer.json()["qualityScore"]) == (200, score)
+    talk.refresh_from_db()
+    assert (talk.quality_score, talk.corrected_answer) == (score, "")
+
+
+def test_finds_the_conversation_by_the_id_of_its_answer(api, talk, organization):
+    organization.conversations.record(messages=talk.messages, external_id="chatcmpl-2")
+
+    (found,) = api.get("/api/conversations", {"externalId": "chatcmpl-1"}).json()["data"]
+
+    assert found["id"] == str(talk.pk)
+
+
+def test_changes_only_what_the_feedback_names(api, talk):
+    rate(api, talk, score=0.25)
+
+    rate(api, talk, correctedAnswer="Better.")
+    answer = rate(api, talk, thumb="down").json()
+
+    assert (answer["qualityScore"], answer["correctedAnswer"]) == (0, "Better.")
+    assert rate(api, talk, correctedAnswer="").json()["correctedAnswer"] == ""
+
+
+@pytest.mark.parametrize(
+    ("feedback", "pointer"),
+    [
+        ({}, ""),
+        ({"score": 1.5}, "/score"),
+        ({"thumb": "sideways"}, "/thumb"),
+        ({"thumb": "up", "score": 1}, "/thumb"),
+        ({"correctedAnswer": None}, "/correctedAnswer"),
+        ({"stars": 5}, "/stars"),
+    ],
+)
+def test_refuses_feedback_that_says_nothing_clear(api, talk, feedback, pointer):
+    answer = rate(api, talk, **feedback)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    talk.refresh_from_db()
+    assert talk.quality_score is None
+
+
 @pytest.mark.parametrize("messages", [None, [], ["hello"], [{"content": "hello"}], {"role": "user"}])
 def test_refuses_a_conversation_without_messages(api, organization, messages):
     answer = api.post("/api/conversations", {"messages": messages})
@@ -383,3 +442,14 @@ def test_previews_refuse_what_an_upload_refuses(api, settings, content, status):
     answer = api.post(PREVIEWS, {"file": SimpleUploadedFile("a.jsonl", content)}, format="multipart")
 
     assert answer.status_code == status
+
+
+def test_says_in_which_file_an_error_is_when_asked_to_validate(api, organization):
+    files = [SimpleUploadedFile("a.jsonl", jsonl(12)), SimpleUploadedFile("b.jsonl", b"\n{broken\n")]
+    created = api.post(DATASETS, {"files": files, "name": "Both"}, format="multipart").json()
+
+    body = api.post(f"{DATASETS}/{created['id']}/validate").json()
+
+    shown = api.get(f"{DATASETS}/{created['id']}").json()["validationErrors"]
+    assert body["errors"] == shown
+    assert [(error["line"], error["file"], error["fileLine"]) for error in shown] == [(14, "b.jsonl", 2)]

@@ -22,7 +22,9 @@ def test_the_documentation_lists_every_code():
 
 
 def test_every_code_in_use_is_listed():
-    sources = [path.read_text() for path in (ROOT / "datasets").rglob("*.py") if "services" not in path.name]
+    # The API names what is wrong with a request by other codes.
+    files = [path for path in (ROOT / "datasets").rglob("*.py") if path.parent.name != "api"]
+    sources = [path.read_text() for path in files if "services" not in path.name]
 
     used = {code for source in sources for code in NAMED.findall(source)}
 

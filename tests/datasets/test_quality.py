@@ -2,11 +2,13 @@ import json
 import random
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rensa import RMinHash
 
-from datasets.quality import Quality
+from datasets.quality import Quality, duplicates
 from datasets.quality.answers import is_refusal
 from datasets.quality.languages import shares
 from datasets.quality.private_data import Placeholders, find, looks_private, masked, problem_of, redact
@@ -57,6 +59,21 @@ def test_finds_examples_that_differ_in_a_word():
     assert (report.exact_duplicates, report.near_duplicates) == (0, 2)
     assert [(found.line, found.other_line) for found in report.duplicates] == [(51, 8), (52, 9)]
     assert all(found.similarity > 0.8 for found in report.duplicates)
+
+
+def test_keeps_of_each_minimum_its_last_byte():
+    texts = [text(seed).encode() for seed in range(20)] + [b"too short", text(3).encode()]
+    hashes, ends = duplicates._shingles(texts)
+    offsets = np.array([0, *ends], dtype=np.uint64)
+    whole = RMinHash.digest_matrix_from_flat_token_hashes(
+        hashes, offsets, duplicates.SIGNATURE_BYTES, duplicates.SEED
+    )
+
+    signatures = duplicates.signatures(texts)
+
+    expected = [bytes(minimum % 256 for minimum in row) for row in whole.to_rows()]
+    expected[20] = bytes(duplicates.SIGNATURE_BYTES)
+    assert signatures == b"".join(expected)
 
 
 def test_compares_texts_without_spaces():

@@ -204,6 +204,47 @@ def test_keeps_the_conversation_ids_when_read_again(organization, user):
     assert not dataset.examples.filter(conversation=None).exists()
 
 
+def test_trains_on_the_corrected_answer(organization, user):
+    """It takes the place of the last answer, and what was said to that one goes."""
+    for number in range(12):
+        record(organization, number)
+    question = {"role": "user", "content": "Q"}
+    wrong, thanks = {"role": "assistant", "content": "Wrong."}, {"role": "user", "content": "No!"}
+    corrected, _ = organization.conversations.record(
+        messages=[question, wrong, question, {**wrong, "tool_calls": []}, thanks]
+    )
+    corrected.rate(corrected_answer="Right.")
+
+    dataset = imported(organization, user)
+
+    right = {"role": "assistant", "content": "Right."}
+    assert dataset.examples.get(conversation=corrected).messages == [question, wrong, question, right]
+    corrected.refresh_from_db()
+    assert corrected.messages[3]["content"] == "Wrong."
+
+
+def test_corrects_a_conversation_that_nobody_answered(organization):
+    question = {"role": "user", "content": "Q"}
+    conversation, _ = organization.conversations.record(messages=[question])
+
+    conversation.rate(corrected_answer="Right.")
+
+    assert conversation.training_messages == [question, {"role": "assistant", "content": "Right."}]
+
+
+def test_imports_a_corrected_conversation_whatever_its_score(organization, user):
+    for number in range(12):
+        record(organization, number, quality_score=0.9)
+    record(organization, 12, quality_score=0.1)
+    corrected = record(organization, 13, quality_score=0.1)
+    corrected.rate(corrected_answer="Right.")
+
+    dataset = imported(organization, user, min_quality_score=0.5)
+
+    assert dataset.examples.count() == 13
+    assert dataset.examples.filter(conversation=corrected).exists()
+
+
 def killed_after_its_file(dataset):
     """What a worker leaves that was killed between the file of an import and its examples."""
     dataset.examples.all().delete()

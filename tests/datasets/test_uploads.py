@@ -161,3 +161,13 @@ def test_a_dataset_without_a_layout_is_read_by_its_first_rows(upload):
 
     dataset.refresh_from_db()
     assert (dataset.status, dataset.total_examples) == ("valid", 12)
+
+
+def test_says_of_which_row_of_several_files_there_are_too_many(upload, monkeypatch):
+    monkeypatch.setattr("datasets.layouts.reading.MAX_ROWS", 15)
+    good = lines(*[{"prompt": f"Q{n}", "completion": "A"} for n in range(12)])
+
+    dataset = upload(("a.jsonl", good), ("b.jsonl", good))
+
+    [surplus] = dataset.problems.filter(code="too_many_rows")
+    assert (surplus.line, surplus.place, dataset.total_lines) == (16, "line 4 of b.jsonl", 15)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from tests.bench.harness import ADDRESS, print_json, timed, web_server
 
 ROLES = ("viewer", "member", "owner")
 PHASES = "examples,coverage,fuzzing,stateful"
-EXAMPLES = 10
 MAX_RUNS = 1_000
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.yaml"
@@ -38,13 +38,15 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20_000, help="in all, at least")
     parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES)
     parser.add_argument("--phases", default=PHASES, help="of schemathesis; `coverage` takes the longest")
+    parser.add_argument("--examples", type=int, default=10, help="made up for each operation in a run")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options = parser.parse_args()
     timed("migrate", lambda: call_command("migrate", verbosity=0))
     print(f"seed: {options.seed}", flush=True)
-    with web_server() as port:
+    with web_server() as port, ThreadPoolExecutor(len(options.roles)) as pool:
         share = options.cases / len(options.roles)
-        runs = {role: fuzz(role, port, options, cases=share) for role in options.roles}
+        asked = {role: pool.submit(fuzz, role, port, options, cases=share) for role in options.roles}
+        runs = {role: run.result() for role, run in asked.items()}
     cases = sum(run["cases"] for run in runs.values())
     failed = [role for role, run in runs.items() if run["failed"]]
     print_json({"cases": cases, "failed": failed, "seed": options.seed, "by_role": runs})
@@ -56,14 +58,16 @@ def fuzz(role: str, port: int, options: argparse.Namespace, *, cases: float) -> 
     sent: Counter[str] = Counter()
     failed = False
     for number in range(MAX_RUNS):
-        run, failed = run_schemathesis(role, port, seed=options.seed + number, phases=options.phases)
+        run, failed = run_schemathesis(role, port, options, seed=options.seed + number)
         sent += run
         if failed or sent.total() >= cases:
             break
     return {"cases": sent.total(), "statuses": dict(sorted(sent.items())), "failed": failed}
 
 
-def run_schemathesis(role: str, port: int, *, seed: int, phases: str) -> tuple[Counter[str], bool]:
+def run_schemathesis(
+    role: str, port: int, options: argparse.Namespace, *, seed: int
+) -> tuple[Counter[str], bool]:
     """How often each status was answered, and whether a check failed."""
     with tempfile.NamedTemporaryFile("r") as counted:
         environment = {
@@ -79,18 +83,14 @@ def run_schemathesis(role: str, port: int, *, seed: int, phases: str) -> tuple[C
             "run",
             str(DESCRIPTION),
         ]
-        command += ["--url", f"http://{ADDRESS}:{port}", "--seed", str(seed), "--max-examples", str(EXAMPLES)]
-        command += [
-            "--phases",
-            phases,
-            "--checks",
-            "all",
-            "--generation-database",
-            "none",
-            "--warnings",
-            "off",
-        ]
-        finished = subprocess.run(command, env=os.environ | environment, check=False)
+        command += ["--url", f"http://{ADDRESS}:{port}", "--seed", str(seed)]
+        command += ["--phases", options.phases, "--max-examples", str(options.examples)]
+        command += ["--checks", "all", "--generation-database", "none", "--warnings", "off"]
+        finished = subprocess.run(
+            command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+        # All at once, for the roles run beside each other.
+        print(f"{role}:\n{finished.stdout}", flush=True)
         return Counter(json.load(counted)), finished.returncode != 0
 
 

@@ -217,7 +217,7 @@ def come_to_rest(stack):
     connections.close_all()
     folder = Path(stack.environment["GATEWAY_FOLDER"])
     give_up_at = time.monotonic() + REST_CEILING_SECONDS
-    while any(folder.iterdir()) and time.monotonic() < give_up_at:
+    while any(folder.glob("*.calls")) and time.monotonic() < give_up_at:
         time.sleep(0.2)
 
 

@@ -200,6 +200,20 @@ def test_splits_the_calls_between_two_versions(gateway, upstream, make_model, ma
     assert [body["model"] for _, body in upstream.asked] == ["new"] * 5
 
 
+def test_sends_a_share_to_no_model_whose_account_has_no_key(
+    gateway, upstream, organization, make_model, make_agent, member, key, caplog
+):
+    keyless = ProviderAccountFactory(organization=organization, kind="compatible", base_url=upstream.url)
+    agent = make_agent(model=make_model())
+    second = make_model("second", provider_account=keyless)
+    agents.split_agent(agent, second_model=second, second_share=100, by=member)
+    upstream.answer("real-model", completion())
+
+    assert gateway.post(key, ASK).status_code == 200
+    assert [body["model"] for _, body in upstream.asked] == ["real-model"]
+    assert f"agent {agent.pk} does without a model: The provider account has no API key." in caplog.text
+
+
 def test_calls_the_model_that_an_agent_was_rolled_back_to(gateway, upstream, make_model, member, key):
     first, second = make_model("first"), make_model("second")
     for model in (first, second):
@@ -249,6 +263,19 @@ def test_refuses_a_body_that_names_no_model(gateway, key, body, code):
 
     assert answer.status_code == code
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_refuses_a_name_that_no_model_can_have(gateway, key):
+    answer = gateway.post(key, ASK | {"model": "m" * 301})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {
+        "message": "Invalid 'model': expected at most 300 characters, got 301.",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "invalid_request",
+    }
+    assert gateway.post(key, ASK | {"model": "m" * 300}).status_code == 404
 
 
 def test_refuses_a_body_that_is_too_large(gateway, settings, key):

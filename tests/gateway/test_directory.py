@@ -1,11 +1,14 @@
 """What is known of keys and models for less than a second, and how seldom the database is asked."""
 
 import asyncio
+import gc
 
 from models_registry import api_keys
+from models_registry.gateway.bodies import Call
 from models_registry.gateway.directory import FRESH_SECONDS, KNOWN_SECONDS, Answers
 from models_registry.gateway.errors import no_such_model, unavailable
 from models_registry.gateway.routes import Reader
+from tests.waiting import wait_until
 
 
 class Story:
@@ -29,6 +32,12 @@ class Story:
 
     def find(self):
         return asyncio.create_task(self.answers.find("entry", None))
+
+
+def held_calls(prefix):
+    gc.collect()
+    calls = (one for one in gc.get_objects() if isinstance(one, Call))
+    return [one for one in calls if one.model.startswith(prefix)]
 
 
 async def settle():
@@ -102,6 +111,30 @@ def test_knows_a_refusal_as_long_as_a_permission():
 
     story.tell(told)
     assert len(story.asked) == 1
+
+
+def test_forgets_what_is_too_old_to_be_used():
+    story = Story()
+
+    async def told():
+        for number in range(3):
+            story.now = number * KNOWN_SECONDS
+            finding = asyncio.create_task(story.answers.find(number, None))
+            await settle()
+            story.asked[number].set_result("answer")
+            await finding
+
+    story.tell(told)
+    assert list(story.answers._known) == [2]
+
+
+def test_holds_no_request_that_was_refused(gateway, make_model, key):
+    """What is known of a refusal goes out to many calls; none of them may stay with it."""
+    for number in range(3):
+        body = {"model": f"unknown-{number}", "messages": []}
+        assert gateway.post(key, body).status_code == 404
+
+    wait_until(lambda: not held_calls("unknown-"))
 
 
 def test_remembers_no_silence_of_the_database():

@@ -15,7 +15,7 @@ from models_registry import tasks
 from models_registry.gateway.journal import Journal, fold_released
 from models_registry.models import UsageBatch, UsageDay
 from models_registry.usage import CallRecord, Said
-from tests.factories import FineTunedModelFactory, UserFactory
+from tests.factories import FineTunedModelFactory, OrganizationFactory, UserFactory
 from tests.gateway.conftest import away
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -251,6 +251,45 @@ def test_puts_a_call_aside_that_the_database_refuses(journal, record, model, cha
     assert model.organization.usage_days.filter(model=model).get().requests == 3
 
 
+def test_counts_lines_that_are_mended_one_after_the_other(journal, record, model):
+    """Each time the rest is put aside under a name that was never counted."""
+    good = msgspec.json.encode(record) + b"\n"
+    journal.append(record)
+    (path,) = files(journal)
+    with path.open("ab") as file:
+        file.write(b"bad\n" * 3)
+    journal.release()
+
+    for bad in (2, 1, 0):
+        fold_released(journal.folder)
+        (aside,) = put_aside(journal)
+        aside.unlink()
+        (journal.folder / aside.name).write_bytes(good + b"bad\n" * bad)
+    fold_released(journal.folder)
+
+    assert counted(model) == 4
+    assert (files(journal), put_aside(journal)) == ([], [])
+
+
+def test_puts_lines_aside_once_when_their_file_is_counted_again(journal, record, model):
+    """The process was killed after it wrote them and before it counted the others."""
+    journal.append(record)
+    (path,) = files(journal)
+    with path.open("ab") as file:
+        file.write(b"bad\n")
+    content = path.read_bytes()
+    journal.release()
+    fold_released(journal.folder)
+    before = put_aside(journal)
+    UsageBatch.objects.all().delete()
+    path.write_bytes(content)
+
+    fold_released(journal.folder)
+
+    assert put_aside(journal) == before
+    assert before[0].read_bytes() == b"bad\n"
+
+
 @pytest.mark.parametrize("name", ["notes.calls", "c6f7a8e2-94c4-4d0e-8a43-0c6a1b1f7a10.calls"])
 def test_puts_a_file_aside_that_is_none_of_its_own(journal, record, model, name):
     (journal.folder / name).write_bytes(msgspec.json.encode(record) + b"\n")
@@ -261,7 +300,35 @@ def test_puts_a_file_aside_that_is_none_of_its_own(journal, record, model, name)
 
     assert counted(model) == 1
     assert [path.name for path in put_aside(journal)] == [name]
-    assert UsageBatch.objects.filter(refused_calls=1, reason=f"{name} has no name of ours").exists()
+    assert UsageBatch.objects.filter(refused_calls=1, reason=f"'{name}' has no name of ours").exists()
+
+
+def test_notes_a_file_once_that_cannot_be_put_aside_yet(journal, record):
+    """The disk was full, say, for a few rounds."""
+    (journal.folder / "aside").write_text("no folder")
+    (journal.folder / "notes.calls").write_bytes(msgspec.json.encode(record) + b"\n")
+    for _ in range(3):
+        fold_released(journal.folder)
+    assert not UsageBatch.objects.exists()
+
+    (journal.folder / "aside").unlink()
+    fold_released(journal.folder)
+    (journal.folder / "aside" / "notes.calls").rename(journal.folder / "notes.calls")
+    fold_released(journal.folder)
+
+    assert UsageBatch.objects.get().refused_calls == 1
+    assert [path.name for path in put_aside(journal)] == ["notes.calls"]
+
+
+def test_counts_other_files_beside_one_with_an_odd_name(journal, record, model):
+    (journal.folder / os.fsdecode(b"00\xff.calls")).write_bytes(b"x\n")
+    journal.append(record)
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 1
+    assert UsageBatch.objects.filter(reason=r"'00\udcff.calls' has no name of ours").exists()
 
 
 def test_counts_other_files_beside_one_that_it_cannot_open(journal, record, model):
@@ -284,3 +351,20 @@ def test_counts_a_call_whose_words_the_database_cannot_hold(journal, record, mod
     assert not model.organization.conversations.exists()
     assert "a conversation of bot cannot be kept" in caplog.text
     assert "Only I" not in caplog.text
+
+
+@pytest.mark.parametrize("is_of_others", [False, True])
+def test_keeps_words_whose_workspace_is_gone(journal, record, model, is_of_others):
+    other = OrganizationFactory().workspaces.create(name="Theirs")
+    ours = model.organization.workspaces.create(name="Support")
+    for workspace_id in (other.pk if is_of_others else uuid4(), ours.pk):
+        said = Said(agent_name="bot", workspace_id=workspace_id, messages=[{"role": "user", "content": "Hi"}])
+        journal.append(msgspec.structs.replace(record, said=said))
+    journal.release()
+
+    fold_released(journal.folder)
+
+    assert counted(model) == 2
+    kept = model.organization.conversations.values_list("workspace", flat=True)
+    assert set(kept) == {None, ours.pk}
+    assert files(journal) == []

@@ -7,6 +7,7 @@ import socket
 import httpx2
 import pytest
 
+from finetuning import sealing
 from models_registry.gateway import calls
 from models_registry.gateway.bodies import read_call
 from models_registry.gateway.calls import Request
@@ -50,9 +51,14 @@ def test_hides_the_providers_key_in_a_stream(gateway, upstream, make_model, key)
     assert (usage()["requests"], usage()["errors"]) == (1, 1)
 
 
-def test_strips_a_key_that_was_read_from_a_file(gateway, upstream, account, make_model, key):
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_strips_a_key_that_was_read_from_a_file(gateway, upstream, account, make_model, key, is_stored):
     make_model()
-    seal(account, f"{KEY}\n")
+    if is_stored:
+        account.sealed_api_key = sealing.seal(f"{KEY}\n", place=account.api_key_place)
+        account.save()
+    else:
+        seal(account, f"{KEY}\n")
     upstream.answer("real-model", completion())
 
     assert gateway.post(key, ASK).status_code == 200

@@ -218,6 +218,7 @@ API = [
     POST("version-save-edits", MEMBER, of="flawed_dataset", status=201),
     GET("conversation-list", VIEWER),
     POST("conversation-list", MEMBER, send={**TALK, "workspaceId": Id("workspace")}, status=201),
+    POST("conversation-feedback", MEMBER, of="conversation", send={"score": 0.5}),
     # Jobs.
     GET("job-list", VIEWER),
     POST("job-list", MEMBER, send={**JOB, "workspaceId": Id("workspace")}, status=201),
@@ -326,7 +327,8 @@ PAGES = [
     GET("jobs:new", VIEWER, query={**JOB_FORM, "step": "review"}),
     POST("jobs:new", MEMBER, send=JOB_FORM),
     GET("jobs:costs", VIEWER),
-    GET("jobs:estimate", VIEWER, query=JOB_FORM),
+    POST("jobs:check", VIEWER, send=JOB_FORM, changes=False),
+    POST("jobs:estimate", VIEWER, send=JOB_FORM, status=200, changes=False),
     GET("jobs:detail", VIEWER, of="job"),
     GET("jobs:progress", VIEWER, of="job"),
     GET("jobs:metrics", VIEWER, of="job"),

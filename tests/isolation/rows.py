@@ -53,7 +53,7 @@ def furnish(organization, *, mark):
     )
     models = [_model(own, texts, account, f"ft:{mark}:{number}") for number in range(3)]
     agent = _agent(organization, workspaces[0], models, mark)
-    organization.conversations.record(
+    conversation, _ = organization.conversations.record(
         messages=[{"role": "user", "content": f"{mark} question"}],
         workspace=workspaces[0],
         agent_id=agent.name,
@@ -73,6 +73,7 @@ def furnish(organization, *, mark):
     return {
         "organization": organization,
         "workspace": workspaces[0],
+        "conversation": conversation,
         "other_workspace": workspaces[1],
         "empty_workspace": organization.workspaces.create(name=f"{mark} empty"),
         "colleague": UserFactory(email=f"{mark}-colleague@example.com", member_of=organization),

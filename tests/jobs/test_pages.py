@@ -165,7 +165,9 @@ def test_then_asks_for_a_base_model_and_leaves_retired_ones_out(signed_in, datas
 
 @pytest.mark.usefixtures("provider_account")
 def test_estimates_by_the_form_as_it_stands(signed_in, dataset):
-    response = signed_in.get(reverse("jobs:estimate"), wizard(dataset, n_epochs=50, validation_percentage=50))
+    response = signed_in.post(
+        reverse("jobs:estimate"), wizard(dataset, n_epochs=50, validation_percentage=50)
+    )
 
     estimate = response.context["estimate"]
     assert (estimate.epochs, estimate.training_tokens, estimate.validation_tokens) == (50, 100, 100)

@@ -294,11 +294,13 @@ def test_rests_half_an_interval_and_twice_as_long_each_time(account, settings):
 def test_counts_calls_that_fail_together_as_one_cause(account, settings):
     settings.POLL_INTERVAL_SECONDS = 60
     now = timezone.now()
-    for caller in [ProviderAccount.objects.get(pk=account.pk) for _ in range(20)]:
-        caller.mark_failing("No answer.", now=now, retry_after=None)
+    callers = [ProviderAccount.objects.get(pk=account.pk) for _ in range(20)]
+    for second, caller in enumerate(callers):
+        caller.mark_failing("No answer.", now=now + timedelta(seconds=second), retry_after=None)
 
     account.refresh_from_db()
-    assert account.paused_until == now + timedelta(seconds=30)
+    fifth = now + timedelta(seconds=providers.FAILURES_BEFORE_PAUSE - 1)
+    assert account.paused_until == fifth + timedelta(seconds=30)
 
 
 def test_an_answer_ends_the_row_of_failures_of_all_workers(account):

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from finetuning.capabilities import CAPABILITIES
 from finetuning.models import Workspace
-from jobs.forms import MAX_GRADER_CHARACTERS
+from jobs.forms import MAX_ADDRESS
 from jobs.models import Job
 from jobs.states import Status
 from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory, ProviderAccountFactory
@@ -70,6 +70,12 @@ def launch(browser, dataset, **choices):
     return browser.post(reverse("jobs:new"), {"dataset": dataset.pk, **choices})
 
 
+def check(browser, dataset, **choices):
+    """Where the browser comes that sends the form, its ends of lines as browsers write them."""
+    sent = {name: str(value).replace("\n", "\r\n") for name, value in choices.items()}
+    return browser.post(reverse("jobs:check"), {"dataset": dataset.pk, **sent}, follow=True)
+
+
 def reinforced(**choices):
     asked = {"method": "reinforcement", "base_model": "o4-mini-2025-04-16", "provider": "azure"}
     return asked | {"grader": json.dumps(GRADER), "validation_percentage": "10"} | choices
@@ -83,6 +89,12 @@ def sent_by(response):
     return {name: value for name, value in values.items() if value is not None} | (
         {"like": hidden.pk} if hidden else {}
     )
+
+
+def asked_of_the_api(review):
+    """The body of the call that the review page shows."""
+    command = shlex.split(review.context["curl"].replace("\\\n", " "))
+    return json.loads(command[command.index("-d") + 1])
 
 
 def test_goes_on_from_an_own_model(signed_in, dataset, model):
@@ -104,6 +116,16 @@ def test_offers_no_models_of_others_and_takes_none(signed_in, dataset, provider_
     assert refused.status_code == 422
     assert "start_model" in refused.context["form"].errors
     assert not Job.objects.exclude(pk=theirs.job_id).exists()
+
+
+@pytest.mark.parametrize("step", ["new", "estimate"])
+def test_takes_no_text_that_no_model_can_be_called(signed_in, dataset, provider_account, step):
+    choices = {"dataset": dataset.pk, "start_model": "a\0b"}
+
+    refused = signed_in.post(reverse(f"jobs:{step}"), choices)
+
+    assert refused.status_code < 500
+    assert "start_model" in refused.context["form"].errors
 
 
 def test_goes_on_from_the_checkpoint_that_a_job_page_links(signed_in, dataset, organization, model):
@@ -131,14 +153,32 @@ def test_is_set_to_the_account_where_the_model_was_made(signed_in, dataset, orga
     assert not page.context["form"].errors
 
 
+def test_the_account_of_the_chosen_model_goes_before_the_one_on_the_page(
+    signed_in, dataset, organization, model, azure
+):
+    page = show(signed_in, dataset, provider="azure")
+    sent = sent_by(page) | {"start_model": model.provider_model_id}
+
+    review = show(signed_in, dataset, step="review", **sent)
+    launch(signed_in, dataset, **sent_by(review))
+
+    job = Job.objects.get(parent_model=model)
+    assert (job.provider_account, job.base_model) == (model.provider_account, model.base_model)
+
+
+def test_shows_the_seed_zero(signed_in, dataset, provider_account):
+    review = show(signed_in, dataset, step="review", seed="0")
+
+    assert asked_of_the_api(review)["seed"] == 0
+
+
 def test_reinforces_with_a_grader(signed_in, dataset, azure):
     review = show(signed_in, dataset, step="review", **reinforced())
     launch(signed_in, dataset, **sent_by(review))
 
     job = Job.objects.get()
     assert (job.method, job.grader, job.base_model) == ("reinforcement", GRADER, "o4-mini-2025-04-16")
-    command = shlex.split(review.context["curl"].replace("\\\n", " "))
-    asked = json.loads(command[command.index("-d") + 1])
+    asked = asked_of_the_api(review)
     assert (asked["method"], asked["grader"]) == ("reinforcement", GRADER)
 
 
@@ -150,7 +190,7 @@ def test_reinforces_with_a_grader(signed_in, dataset, azure):
         ("[1]", "one JSON object"),
         ('{"type": "magic"}', "Its type is one of"),
         ('{"type": "python", "source": "\\u0000"}', "NUL"),
-        ('{"type": "python", "source": "' + "x" * MAX_GRADER_CHARACTERS + '"}', "at most"),
+        ('{"type": "python", "source": "' + "x" * MAX_ADDRESS + '"}', "Shorten this text"),
     ],
 )
 def test_says_what_is_wrong_with_a_grader(signed_in, dataset, azure, grader, words):
@@ -159,6 +199,42 @@ def test_says_what_is_wrong_with_a_grader(signed_in, dataset, azure, grader, wor
     assert refused.status_code == 422
     assert words in str(refused.context["form"].errors["grader"])
     assert '<details class="card more" open' in refused.text
+
+
+def test_the_address_of_the_review_holds_what_was_typed(signed_in, dataset, azure):
+    typed = reinforced(description="First line\nÄnderung & more", metadata="a=b\nc=d", seed="0")
+
+    review = check(signed_in, dataset, **typed)
+
+    ((address, _),) = review.redirect_chain
+    again = signed_in.get(address)
+    shown = {name: again.context["form"][name].value() for name in typed}
+    assert (again.status_code, again.context["curl"], shown) == (200, review.context["curl"], typed)
+    assert asked_of_the_api(review)["description"] == typed["description"]
+
+
+@pytest.mark.parametrize("field", ["grader", "description", "metadata"])
+def test_keeps_what_is_too_long_for_an_address_and_says_so(signed_in, dataset, azure, field):
+    text = "ü" * (MAX_ADDRESS // 6)
+
+    refused = check(signed_in, dataset, **reinforced(**{field: text}))
+
+    assert (refused.status_code, refused.redirect_chain) == (422, [])
+    assert "Shorten this text, or create the job by the API" in str(refused.context["form"].errors[field])
+    assert text in refused.text
+
+
+def test_sends_the_form_where_its_length_does_not_matter(signed_in, dataset, provider_account):
+    page = show(signed_in, dataset).text
+
+    assert f'method="post" action="{reverse("jobs:check")}"' in page
+    assert f'hx-post="{reverse("jobs:estimate")}"' in page
+
+
+def test_counts_no_line_ends_of_the_browser(signed_in, dataset, provider_account):
+    launch(signed_in, dataset, description="a\r\nb")
+
+    assert Job.objects.get().description == "a\nb"
 
 
 def test_takes_no_grader_for_other_methods(signed_in, dataset, provider_account):
@@ -227,7 +303,7 @@ def again_of(browser, job):
     link = browser.get(reverse("jobs:detail", args=[job.pk])).context["again"]
     page = browser.get(f"{reverse('jobs:new')}?{link}")
     assert not page.context["form"].errors
-    review = browser.get(reverse("jobs:new"), {"dataset": job.dataset_id, "step": "review", **sent_by(page)})
+    review = check(browser, job.dataset, **sent_by(page))
     launch(browser, job.dataset, **sent_by(review))
     return Job.objects.order_by("-created_at").first()
 
@@ -253,7 +329,7 @@ def test_a_new_job_like_another_keeps_all_of_it(signed_in, organization, dataset
     assert {name: getattr(again, name) for name in KEPT} == {name: getattr(job, name) for name in KEPT}
 
 
-@pytest.mark.parametrize("grader", [GRADER, {"type": "python", "source": "#" * MAX_GRADER_CHARACTERS}])
+@pytest.mark.parametrize("grader", [GRADER, {"type": "python", "source": "#\n" * MAX_ADDRESS}])
 def test_a_new_job_like_a_reinforced_one_keeps_its_grader(signed_in, organization, dataset, azure, grader):
     job = JobFactory(
         organization=organization,
@@ -270,6 +346,25 @@ def test_a_new_job_like_a_reinforced_one_keeps_its_grader(signed_in, organizatio
 
     assert (again.method, again.grader) == ("reinforcement", grader)
     assert again.hyperparameters == {"reasoning_effort": "high"}
+
+
+def test_takes_over_what_fits_a_dataset_for_another_method(signed_in, organization, dataset, azure):
+    pairs = DatasetFactory(organization=organization, examples=20, method="dpo")
+    job = JobFactory(
+        organization=organization,
+        dataset=dataset,
+        provider_account=azure,
+        base_model="o4-mini-2025-04-16",
+        method="reinforcement",
+        grader=GRADER,
+        validation_split=0.1,
+        suffix="desk",
+    )
+
+    form = show(signed_in, pairs, like=job.pk).context["form"]
+
+    assert not form.errors
+    assert (form["method"].value(), form["suffix"].value()) == ("dpo", "desk")
 
 
 def test_the_review_shows_what_the_form_cannot(signed_in, organization, dataset, provider_account):

@@ -193,7 +193,7 @@ def test_deletes_and_shows_the_list(client, owner, model):
     assert not FineTunedModel.objects.filter(pk=model.pk).exists()
 
 
-@pytest.mark.parametrize(("price", "shown"), [("0", ">unknown<"), ("3.21", ">$3.21 + unknown<")])
+@pytest.mark.parametrize(("price", "shown"), [("0", ">unknown\n<"), ("3.21", ">$3.21 + unknown\n<")])
 def test_shows_that_a_price_is_not_known(signed_in, model, organization, price, shown):
     organization.usage_days.create(
         model=model, day=timezone.now().date(), provider_model_id="m", price_usd=price, unpriced_tokens=9
