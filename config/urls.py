@@ -11,7 +11,7 @@ from finetuning.members.views import accept_invitation
 from finetuning.sign_in import SignInForm
 from jobs.api.urls import run_router
 from models_registry.api.urls import serving_router
-from models_registry.urls import agent_urls, key_urls
+from models_registry.urls import agent_urls, key_urls, playground_urls
 
 handler400 = "finetuning.api.errors.bad_request"
 handler404 = "finetuning.api.errors.not_found"
@@ -24,6 +24,7 @@ urlpatterns = [
     path("models/", include("models_registry.urls")),
     path("agents/", include(agent_urls)),
     path("keys/", include(key_urls)),
+    path("playground", include(playground_urls)),
     path("settings/webhooks", include("finetuning.webhooks.urls")),
     path("settings/members", include("finetuning.members.urls")),
     path("settings/provider-accounts", include("finetuning.provider_accounts.urls")),

@@ -7,7 +7,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel, UsageBatch
+from finetuning.admin import HTTPS_ASSUMED
+from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel, PlainPrice, UsageBatch
 
 
 @admin.register(FineTunedModel)
@@ -109,3 +110,19 @@ class UsageBatchAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageBatch]:
         return super().get_queryset(request).filter(refused_calls__gt=0)
+
+
+@admin.register(PlainPrice)
+class PlainPriceAdmin(admin.ModelAdmin[PlainPrice]):
+    """Of models that nobody tuned, see docs/price-book.md. A new price is a new row with its first day."""
+
+    list_display = (
+        *("model", "provider_kind", "valid_from", "input_usd", "cached_input_usd", "output_usd"),
+        "source_url",
+    )
+    list_filter = ("provider_kind", "model")
+    search_fields = ("model", "source_url")
+    date_hierarchy = "valid_from"
+    ordering = ("provider_kind", "model", "-valid_from")
+    formfield_overrides = HTTPS_ASSUMED
+    save_as = True

@@ -1,5 +1,6 @@
 """What can be done with a fine-tuned model."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -13,10 +14,21 @@ from finetuning.providers import get_provider
 from finetuning.providers.base import Completion, ProviderError
 from models_registry import agents
 from models_registry.agents import ModelNotActive
-from models_registry.models import FineTunedModel
-from models_registry.usage import CallRecord, add_usage, charge_for, prices_of
+from models_registry.models import FineTunedModel, PlainPrice
+from models_registry.models.usage import UsageDayQuerySet
+from models_registry.usage import SHOWN, CallRecord, add_usage, charge_for, prices_in, prices_of
+from models_registry.worth import Traffic, Worth, assess
 
 ACTIVE = FineTunedModel.Status.ACTIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A model beside another one, at whose prices `worth` takes its traffic; None: nobody knows them."""
+
+    worth: Worth
+    other: PlainPrice | None
+    choices: list[PlainPrice]
 
 
 class ModelDeployed(Conflict):
@@ -176,6 +188,36 @@ def record_usage(
     add_usage([call])
     model.refresh_from_db()
     return model
+
+
+def compare_model(model: FineTunedModel, *, against: str = "", now: datetime | None = None) -> Comparison:
+    """Whether the model was worth its training, beside the price with the id `against`, or its base model."""
+    moment = now or timezone.now()
+    choices = list(PlainPrice.objects.on(moment.date()))
+    base = (model.provider_account.kind, model.base_model)
+    chosen = next((price for price in choices if str(price.pk) == against), None)
+    other = chosen or next((price for price in choices if (price.provider_kind, price.model) == base), None)
+    age_days = (moment - model.created_at).days
+    worth = assess(
+        training_usd=model.job.actual_cost_usd,
+        so_far=_traffic(model.usage_days.all()),
+        recent=_traffic(model.usage_days.since((moment - SHOWN).date())),
+        recent_days=min(SHOWN.days, max(1, age_days)),
+        is_new=age_days < SHOWN.days,
+        other=prices_in(other),
+        today=moment.date(),
+    )
+    return Comparison(worth=worth, other=other, choices=choices)
+
+
+def _traffic(days: UsageDayQuerySet) -> Traffic:
+    sums = days.totals()
+    return Traffic(
+        requests=sums["requests"],
+        prompt_tokens=sums["prompt_tokens"],
+        completion_tokens=sums["completion_tokens"],
+        paid_usd=None if sums["unpriced_tokens"] else sums["price_usd"],
+    )
 
 
 def try_model(model: FineTunedModel, *, messages: list[dict[str, Any]], by: User) -> Completion:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from models_registry import agent_views, key_views, views
+from models_registry import agent_views, key_views, playground_views, views
 
 app_name = "models_registry"
 urlpatterns = [
@@ -10,7 +10,6 @@ urlpatterns = [
     path("<uuid:model_id>/undeploy", views.undeploy_model, name="undeploy"),
     path("<uuid:model_id>/archive", views.archive_model, name="archive"),
     path("<uuid:model_id>/delete", views.delete_model, name="delete"),
-    path("<uuid:model_id>/try", views.try_model, name="try"),
 ]
 
 agent_urls = (
@@ -30,4 +29,13 @@ key_urls = (
         path("<uuid:key_id>/revoke", key_views.revoke_key, name="revoke"),
     ],
     "keys",
+)
+
+playground_urls = (
+    [
+        path("", playground_views.show_playground, name="show"),
+        path("/ask", playground_views.ask_one, name="ask"),
+        path("/save", playground_views.save_answer, name="save"),
+    ],
+    "playground",
 )

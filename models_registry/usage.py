@@ -13,9 +13,9 @@ import msgspec
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
-from finetuning.models import Organization, ProviderAccount, Workspace, price_list
+from finetuning.models import BasePrice, Organization, ProviderAccount, Workspace, price_list
 from finetuning.webhooks.events import announce
-from models_registry.models import ApiKey, FineTunedModel, UsageBatch, UsageDay
+from models_registry.models import ApiKey, FineTunedModel, PlainPrice, UsageBatch, UsageDay
 from models_registry.models.usage import MEASURES, UsageDayQuerySet
 
 logger = logging.getLogger(__name__)
@@ -88,11 +88,21 @@ class Prices(msgspec.Struct, frozen=True):
 def prices_of(account: ProviderAccount, base_model: str) -> Prices | None:
     """What tokens of a model cost today at `account` that was made from `base_model`; None: not known."""
     prices = price_list(account.kind, base_models=[base_model], day=timezone.now().date())
-    known = prices.get(base_model)
-    if known is None or known.input_usd is None or known.output_usd is None:
+    return prices_in(prices.get(base_model))
+
+
+def plain_prices_of(account: ProviderAccount, name: str) -> Prices | None:
+    """What tokens of the model `name`, which nobody tuned, cost today at `account`; None: not known."""
+    known = PlainPrice.objects.filter(provider_kind=account.kind, model=name)
+    return prices_in(known.on(timezone.now().date()).first())
+
+
+def prices_in(row: BasePrice | PlainPrice | None) -> Prices | None:
+    """What a row says of tokens; None when it says nothing of the prompt's or of the answer's."""
+    if row is None or row.input_usd is None or row.output_usd is None:
         return None
-    cached_usd = known.input_usd if known.cached_input_usd is None else known.cached_input_usd
-    return Prices(known.input_usd, cached_usd, known.output_usd)
+    cached_usd = row.input_usd if row.cached_input_usd is None else row.cached_input_usd
+    return Prices(row.input_usd, cached_usd, row.output_usd)
 
 
 def charge_for(

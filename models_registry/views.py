@@ -1,6 +1,5 @@
-"""Pages about models: the grid, and one model with its deployment, its snippets and a box to try it."""
+"""Pages about models: the grid, and one model with its deployment, its snippets and its worth."""
 
-import json
 from collections.abc import Callable
 from uuid import UUID
 
@@ -12,10 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 from finetuning.errors import Refused
 from finetuning.pages import page_of
 from finetuning.providers import base_url
-from finetuning.providers.base import Completion, ProviderError
+from finetuning.providers.base import ProviderError
 from finetuning.tenancy import OrganizationRequest, members_only, owners_delete
 from models_registry import services
-from models_registry.forms import DeployForm, TryForm
+from models_registry.forms import DeployForm
 from models_registry.models import FineTunedModel, FineTunedModelQuerySet
 from models_registry.usage import usage_of
 
@@ -57,30 +56,21 @@ def _in_tab(models: FineTunedModelQuerySet, tab: str) -> FineTunedModelQuerySet:
 @members_only
 def show_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
     """Where the model comes from, how good it is, and how to use it."""
-    return _show(request, _model(request, model_id), TryForm())
+    return _show(request, _model(request, model_id), DeployForm())
 
 
-def _show(
-    request: OrganizationRequest,
-    model: FineTunedModel,
-    form: TryForm,
-    *,
-    deploy_form: DeployForm | None = None,
-    completion: Completion | None = None,
-) -> HttpResponse:
+def _show(request: OrganizationRequest, model: FineTunedModel, deploy_form: DeployForm) -> HttpResponse:
     context = {
         "model": model,
-        "form": form,
-        "deploy_form": deploy_form or DeployForm(),
+        "deploy_form": deploy_form,
         "agents": list(request.organization.agents.pointing_at(model).order_by("name")),
         "base_url": _base_url(model),
         "gateway_url": request.build_absolute_uri("/v1"),
         "usage": usage_of(model.usage_days.all()),
-        "completion": completion,
-        "answer": _answer_text(completion),
+        "comparison": services.compare_model(model, against=request.GET.get("against", "")),
     }
-    refused = form.errors or (deploy_form is not None and deploy_form.errors)
-    return render(request, "models_registry/detail.html", context, status=422 if refused else 200)
+    status = 422 if deploy_form.errors else 200
+    return render(request, "models_registry/detail.html", context, status=status)
 
 
 def _base_url(model: FineTunedModel) -> str:
@@ -91,39 +81,13 @@ def _base_url(model: FineTunedModel) -> str:
         return ""
 
 
-def _answer_text(completion: Completion | None) -> str:
-    """What the model said; an answer without text, such as a tool call, as the JSON that it is."""
-    if completion is None:
-        return ""
-    content = completion.message.get("content")
-    return content if isinstance(content, str) else json.dumps(dict(completion.message), indent=2)
-
-
-@require_POST
-@members_only
-def try_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
-    """Ask the model. A script gets the answer alone, a plain form the whole page."""
-    model = _model(request, model_id)
-    form = TryForm(request.POST)
-    completion = None
-    if form.is_valid():
-        try:
-            completion = services.try_model(model, messages=form.conversation, by=request.user)
-        except Refused as refusal:
-            form.add_error(None, refusal.message)
-    if not request.htmx:  # type: ignore[attr-defined]
-        return _show(request, model, form, completion=completion)
-    context = {"form": form, "completion": completion, "answer": _answer_text(completion)}
-    return render(request, "models_registry/_answer.html", context, status=422 if form.errors else 200)
-
-
 @require_POST
 @members_only
 def deploy_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
     model = _model(request, model_id)
     form = DeployForm(request.POST)
     if not form.is_valid():
-        return _show(request, model, TryForm(), deploy_form=form)
+        return _show(request, model, form)
     agent_id = form.cleaned_data["agent_id"]
     done = f"{model.name} is deployed" + (f" for {agent_id}." if agent_id else ".")
     _change(request, done, lambda: services.deploy_model(model, agent_id=agent_id, by=request.user))

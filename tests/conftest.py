@@ -33,6 +33,7 @@ def fill_price_book():
     if not BasePrice.objects.exists():
         import_module("finetuning.migrations.0010_price_book").fill(apps, None)
         import_module("finetuning.migrations.0013_sandbox_reinforces").forget(apps, None)
+        import_module("models_registry.migrations.0008_plain_prices").fill(apps, None)
 
 
 @pytest.fixture(autouse=True)

@@ -121,20 +121,23 @@ class Reader:
         key = caller.key
         agent = key.organization.agents.with_accounts().filter(name=name).first()
         if agent is not None:
-            return self._route_of_agent(caller, agent)
+            if agent.model is None or not key.allows(agent=agent, model=agent.model):
+                raise no_such_model(name)
+            return self.route_of_agent(caller, agent)
         model = _model(key, name)
         if model is None or not key.allows(agent=None, model=model):
             raise no_such_model(name)
-        return Route(caller=caller, target=self._target(model))
+        return Route(caller=caller, target=self.target(model))
 
-    def _route_of_agent(self, caller: Caller, agent: Agent) -> Route:
-        if agent.model is None or not caller.key.allows(agent=agent, model=agent.model):
+    def route_of_agent(self, caller: Caller, agent: Agent) -> Route:
+        """Where the agent's calls go, whoever makes them. Raises GatewayError 404, 503."""
+        if agent.model is None:
             raise no_such_model(agent.name)
         return Route(
             caller=caller,
             agent_id=agent.pk,
             recording=_recording(agent),
-            target=self._target(agent.model),
+            target=self.target(agent.model),
             second=self._beside(agent, agent.second_model),
             second_share=agent.second_share,
             fallback=self._stand_in(agent, agent.model),
@@ -143,7 +146,7 @@ class Reader:
     def _stand_in(self, agent: Agent, model: FineTunedModel) -> Target | None:
         """What answers when `model` fails."""
         if agent.falls_back_to_base:
-            return _target_of(model.provider_account, model.base_model)
+            return target_of(model.provider_account, model.base_model)
         return self._beside(agent, agent.fallback_model)
 
     def _beside(self, agent: Agent, model: FineTunedModel | None) -> Target | None:
@@ -151,15 +154,16 @@ class Reader:
         if model is None or not model.is_callable:
             return None
         try:
-            return self._target(model)
+            return self.target(model)
         except GatewayError as error:
             logger.warning("agent %s does without a model: %s", agent.pk, error)
             return None
 
-    def _target(self, model: FineTunedModel) -> Target:
+    def target(self, model: FineTunedModel) -> Target:
+        """The model where its provider has it. Raises GatewayError 503."""
         account = model.provider_account
         prices = self._prices.of(model, name=(account.kind, model.base_model))
-        return replace(_target_of(account, model.provider_model_id), prices=prices, model_id=model.pk)
+        return replace(target_of(account, model.provider_model_id), prices=prices, model_id=model.pk)
 
 
 def _spent(organization: Organization) -> Decimal:
@@ -192,8 +196,8 @@ def _model(key: ApiKey, name: str) -> FineTunedModel | None:
     return model
 
 
-def _target_of(account: ProviderAccount, provider_model_id: str) -> Target:
-    """Without a price: the book has those of fine-tuned models alone."""
+def target_of(account: ProviderAccount, provider_model_id: str) -> Target:
+    """What the account's provider calls by that name, without a price. Raises GatewayError 503."""
     try:
         url, api_key = base_url(account), key_of(account)
     except ProviderRefused as error:

@@ -1,6 +1,7 @@
 from models_registry.models.agents import Agent, AgentSwitch
 from models_registry.models.api_keys import ApiKey
 from models_registry.models.fine_tuned_models import FineTunedModel, FineTunedModelQuerySet
+from models_registry.models.prices import PlainPrice
 from models_registry.models.usage import UsageBatch, UsageDay
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "ApiKey",
     "FineTunedModel",
     "FineTunedModelQuerySet",
+    "PlainPrice",
     "UsageBatch",
     "UsageDay",
 ]

@@ -54,6 +54,10 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
         """How many tokens cost what nobody knows."""
         return int(self.order_by().aggregate(tokens=Sum("unpriced_tokens", default=0))["tokens"])
 
+    def totals(self) -> dict[str, Any]:
+        """The sum of each measure."""
+        return self.order_by().aggregate(**{name: Sum(name, default=0) for name in MEASURES})
+
     def summed_by(self, *columns: str) -> list[dict[str, Any]]:
         """Totals (`total_requests` and so on) for each combination of `columns`, the busiest first."""
         totals = {f"total_{name}": Sum(name) for name in MEASURES}

@@ -41,6 +41,7 @@ PAGES = {
     "provider-account-new": ("provider_accounts:new", None),
     "provider-account": ("provider_accounts:detail", "account"),
     "keys": ("keys:list", None),
+    "playground": ("playground:show", None),
     "profile": ("settings:profile", None),
     "api-datasets": ("dataset-list", None),
     "api-job": ("job-detail", "running_job"),
@@ -61,6 +62,7 @@ def addresses(world):
     return found | {
         "api-refused": f"{reverse('job-list')}?status=done",
         "dataset-example": f"{reverse('datasets:example', args=[world['version'].pk])}?position=0",
+        "playground-example": f"{reverse('playground:show')}?dataset={world['version'].pk}&position=0",
         "dataset-import": f"{reverse('datasets:new')}?method=import",
         "job-new-model": chosen,
         "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",

@@ -34,10 +34,11 @@ def test_a_file_becomes_a_model_that_answers(page):
     page.locator("#progress").get_by_role("link", name="support").click(timeout=60_000)
     page.get_by_role("button", name="Deploy").click()
     expect(page.get_by_text("support is deployed.")).to_be_visible()
-    page.get_by_label("Message").fill("Where is my order 4411?")
+    page.get_by_role("link", name="Try it in the playground").click()
+    page.get_by_label("Message").last.fill("Where is my order 4411?")
     page.get_by_role("button", name="Ask").click()
 
-    expect(page.locator("#answer .turn-assistant")).to_contain_text("You can follow order 4411")
+    expect(page.get_by_role("region", name="support, version 1")).to_contain_text("You can follow order 4411")
 
 
 def test_a_refused_file_loses_nothing_that_was_typed(page):

@@ -346,8 +346,11 @@ PAGES = [
     POST("models_registry:undeploy", MEMBER, of="deployed_model"),
     POST("models_registry:archive", MEMBER, of="model"),
     POST("models_registry:delete", OWNER, of="model"),
-    # No provider answers here; that it was asked shows that the call was allowed.
-    POST("models_registry:try", MEMBER, of="model", send={"message": "Hi"}, status=422, changes=False),
+    # No provider answers here; that a message is asked for shows that the call was allowed.
+    GET("playground:show", VIEWER),
+    POST("playground:show", MEMBER, status=422, changes=False),
+    POST("playground:ask", MEMBER, status=422, changes=False),
+    POST("playground:save", MEMBER, status=302, changes=False),
     GET("agents:list", VIEWER),
     POST("agents:list", MEMBER, send={"name": "new-bot"}),
     GET("agents:detail", VIEWER, of="agent"),

@@ -4,14 +4,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from datasets.models import Conversation
 from finetuning.models import ProviderAccount
-from models_registry.models import FineTunedModel
+from models_registry.models import FineTunedModel, PlainPrice
 from tests.factories import FineTunedModelFactory, JobFactory, ProviderAccountFactory
 
 pytestmark = pytest.mark.django_db
 
-ACTIONS = ["deploy", "undeploy", "archive", "delete", "try"]
+ACTIONS = ["deploy", "undeploy", "archive", "delete"]
 BASE_MODEL = "gpt-4.1-mini-2025-04-14"
 
 
@@ -52,6 +51,15 @@ def test_lists_models_with_counts_on_the_tabs(signed_in, model, organization):
     assert [count for _, _, count in response.context["tabs"]] == [2, 1, 2, 0]
 
 
+def test_leads_to_the_playground_while_it_can_be_asked(signed_in, model):
+    link = f"/playground?first=model:{model.pk}"
+    assert link in signed_in.get(url("detail", model)).text
+
+    signed_in.post(url("archive", model))
+
+    assert link not in signed_in.get(url("detail", model)).text
+
+
 def test_says_where_models_come_from_when_there_are_none(signed_in):
     response = signed_in.get(reverse("models_registry:list"))
 
@@ -66,7 +74,7 @@ def test_lists_many_models_with_few_queries(signed_in, organization, django_asse
 
 
 def test_shows_where_a_model_comes_from(signed_in, model, django_assert_max_num_queries):
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(9):
         response = signed_in.get(url("detail", model))
 
     assert "The job" in response.text
@@ -103,7 +111,7 @@ def test_does_not_show_the_models_of_others(client, outsider, model):
 def test_does_not_change_the_models_of_others(client, outsider, model, action):
     client.force_login(outsider)
 
-    response = client.post(url(action, model), {"message": "Hello"})
+    response = client.post(url(action, model))
 
     assert response.status_code == 404
     assert FineTunedModel.objects.filter(pk=model.pk, updated_at=model.updated_at).exists()
@@ -113,7 +121,7 @@ def test_does_not_change_the_models_of_others(client, outsider, model, action):
 def test_a_viewer_may_look_but_not_change(client, viewer, model, action):
     client.force_login(viewer)
 
-    response = client.post(url(action, model), {"message": "Hello"})
+    response = client.post(url(action, model))
 
     assert response.status_code == 403
     assert FineTunedModel.objects.filter(pk=model.pk, updated_at=model.updated_at).exists()
@@ -185,62 +193,14 @@ def test_deletes_and_shows_the_list(client, owner, model):
     assert not FineTunedModel.objects.filter(pk=model.pk).exists()
 
 
-@pytest.mark.usefixtures("sandbox")
-def test_answers_on_the_page_without_scripts(signed_in, model, user):
-    response = signed_in.post(url("try", model), {"system": "Be brief.", "message": "Hello"})
-
-    model.refresh_from_db()
-    assert response.context["answer"]
-    assert "<html" in response.text
-    assert model.total_requests == 1
-    assert Conversation.objects.get().messages[:2] == [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Hello"},
-    ]
-
-
-@pytest.mark.usefixtures("sandbox")
-def test_sends_a_script_the_answer_alone(signed_in, model):
-    response = signed_in.post(url("try", model), {"message": "Hello"}, headers={"HX-Request": "true"})
-
-    assert response.context["completion"].message["content"] in response.text
-    assert "<html" not in response.text
-
-
-@pytest.mark.parametrize("message", ["", " \n "])
-def test_says_that_a_message_is_missing(signed_in, model, message):
-    response = signed_in.post(url("try", model), {"message": message})
-
-    assert response.status_code == 422
-    assert "This field is required" in response.text
-
-
-def test_says_that_the_provider_did_not_answer(signed_in, model, settings):
-    settings.SANDBOX_URL = "http://127.0.0.1:9"
-
-    response = signed_in.post(url("try", model), {"message": "Hello"})
-
-    assert response.status_code == 422
-    assert 'role="alert"' in response.text
-    assert "Hello</textarea>" in response.text
-
-
-def test_does_not_call_an_archived_model(signed_in, model):
-    signed_in.post(url("archive", model))
-
-    response = signed_in.post(url("try", model), {"message": "Hello"})
-
-    assert "not called any more" in response.text
-    assert model.total_requests == 0
-
-
 @pytest.mark.parametrize(("price", "shown"), [("0", ">unknown\n<"), ("3.21", ">$3.21 + unknown\n<")])
 def test_shows_that_a_price_is_not_known(signed_in, model, organization, price, shown):
     organization.usage_days.create(
         model=model, day=timezone.now().date(), provider_model_id="m", price_usd=price, unpriced_tokens=9
     )
 
-    assert signed_in.get(url("detail", model)).text.count(shown) == 2
+    _, _, usage = signed_in.get(url("detail", model)).text.partition("Usage of the last 30 days")
+    assert usage.count(shown) == 2
 
 
 def test_shows_the_usage_of_a_model_and_of_an_agent(signed_in, model, organization):
@@ -255,3 +215,86 @@ def test_shows_the_usage_of_a_model_and_of_an_agent(signed_in, model, organizati
         assert "1,234" in text
         assert "$3.21" in text
         assert "2,468" not in text
+
+
+@pytest.fixture
+def called(model, organization):
+    """Five million tokens each way in the last days, and a training of 15 dollars."""
+    model.job.actual_cost_usd = 15
+    model.job.save()
+    FineTunedModel.objects.filter(pk=model.pk).update(created_at=timezone.now() - timedelta(days=60))
+    return organization.usage_days.create(
+        model=model,
+        day=timezone.now().date(),
+        provider_model_id=BASE_MODEL,
+        requests=1,
+        prompt_tokens=5_000_000,
+        completion_tokens=5_000_000,
+        price_usd=20,
+    )
+
+
+def price_of(name, **columns):
+    row = PlainPrice.objects.get(provider_kind="sandbox", model=name)
+    PlainPrice.objects.filter(pk=row.pk).update(**columns)
+    return str(row.pk)
+
+
+@pytest.mark.usefixtures("called")
+def test_says_that_the_base_model_would_have_been_cheaper(signed_in, model):
+    response = signed_in.get(url("detail", model))
+
+    # 0.40 and 1.60 dollars per million.
+    assert response.context["comparison"].worth.other_usd == 10
+    assert "Extra cost so far</dt><dd>$25.00" in response.text
+    assert "not at this rate" in response.text
+
+
+@pytest.mark.usefixtures("called")
+def test_says_when_training_pays_beside_a_model_of_choice(signed_in, model):
+    against = price_of("gpt-4.1-2025-04-14", input_usd=1, output_usd=5)
+
+    response = signed_in.get(url("detail", model), {"against": against})
+
+    # 30 dollars instead of 20 in 30 days: of 15 for the training 5 are missing, which takes 15 days more.
+    day = timezone.now().date() + timedelta(days=15)
+    assert f"Breaks even</dt><dd>{day.day} {day:%B %Y}" in response.text
+    assert f'<option value="{against}" selected>' in response.text
+
+
+@pytest.mark.parametrize("against", ["", "0", "x", "1" * 30])
+def test_says_that_nobody_knows_what_the_base_model_costs(signed_in, model, called, against):
+    PlainPrice.objects.filter(model=BASE_MODEL).delete()
+
+    response = signed_in.get(url("detail", model), {"against": against})
+
+    assert response.context["comparison"].worth.verdict == "unknown"
+    assert f"The same on {BASE_MODEL}</dt><dd>unknown" in response.text
+
+
+def test_says_that_what_was_paid_is_not_known(signed_in, model, called):
+    called.unpriced_tokens = 1
+    called.save()
+
+    response = signed_in.get(url("detail", model))
+
+    assert "Its calls so far</dt><dd>unknown" in response.text
+    assert "What some of its tokens cost is not known." in response.text
+
+
+def test_compares_with_the_newest_price_that_holds(signed_in, model, called):
+    old = PlainPrice.objects.get(provider_kind="sandbox", model=BASE_MODEL)
+    for days, usd in [(1, 100), (-1, 200)]:
+        old.pk, old.valid_from = None, timezone.now().date() - timedelta(days=days)
+        old.input_usd, old.output_usd = usd, 0
+        old.save()
+
+    assert signed_in.get(url("detail", model)).context["comparison"].worth.other_usd == 500
+
+
+def test_says_that_a_model_is_not_used(signed_in, model):
+    assert "unused for 30 days" not in signed_in.get(url("detail", model)).text
+
+    FineTunedModel.objects.filter(pk=model.pk).update(created_at=timezone.now() - timedelta(days=31))
+
+    assert "unused for 30 days" in signed_in.get(url("detail", model)).text
