@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -227,5 +228,6 @@ class ConversationViewSet(OrganizationViewSet):
     def feedback(self, request: Request, pk: str) -> Response:
         """What somebody thinks of its last answer. What it does not name stays as it is."""
         conversation = self.get_object()
-        conversation.rate(**self.valid_input())
+        if not conversation.rate(**self.valid_input()):
+            raise Http404
         return Response(shapes.ConversationSerializer(conversation).data)
