@@ -406,7 +406,7 @@ class Dataset(OrganizationOwned):
     def restore(self, *, now: datetime) -> None:
         """Undo `mark_deleted`, also that nobody reads it any more. The organization is locked before."""
         unread = When(status=self.Status.PROCESSING, ranges_left=0, then=Value(now))
-        Dataset.with_deleted.filter(pk=self.pk).update(
+        Dataset.with_deleted.filter(pk=self.pk, deleted_at__isnull=False).update(
             deleted_at=None, updated_at=now, next_check_at=Case(unread, default=F("next_check_at"))
         )
         Dataset.with_deleted.settle(self, now=now)

@@ -1,5 +1,7 @@
 """The versions of a dataset in their order: which is the newest, what lists show, how many can be made."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -50,6 +52,16 @@ def test_the_version_before_is_the_newest_when_the_newest_is_deleted(uploaded, o
     assert third.version == 3
     Dataset.with_deleted.get(pk=second.pk).restore(now=third.created_at)
     assert list(organization.datasets.newest()) == [third]
+
+
+def test_restoring_what_was_not_deleted_leaves_its_reader_alone(uploaded):
+    dataset = services.revalidate_dataset(uploaded(lines(*map(row, range(10)))))
+    now = timezone.now()
+    assert dataset.claim(now=now, until=now + timedelta(minutes=5))
+
+    services.restore_dataset(Dataset.objects.get(pk=dataset.pk))
+
+    assert dataset.keep_claim(read_bytes=1)
 
 
 def test_a_deleted_older_version_changes_no_list(uploaded, organization, user):
