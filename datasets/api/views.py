@@ -73,7 +73,8 @@ class DatasetViewSet(OrganizationViewSet):
         """JSONL, CSV, Parquet or a JSON array of at most 100 MB, in one file or several of one format. The
         examples are read in a worker.
         """
-        dataset = services.accept_dataset(self.prepared)
+        dataset, harmed_files = self.prepared
+        services.accept_dataset(dataset, harmed_files=harmed_files)
         return Response(shapes.DatasetSerializer(dataset).data, status=201)
 
     @extend_schema(

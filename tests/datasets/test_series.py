@@ -1,6 +1,7 @@
 """The versions of a dataset in their order: which is the newest, what lists show, how many can be made."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
@@ -126,6 +127,19 @@ def test_shares_no_file_that_has_come_to_harm(uploaded, harm):
     assert content_of(second) == content
     assert second.file.name == third.file.name != name
     assert (second.status, second.total_examples) == ("valid", 10)
+
+
+def test_looks_at_no_more_copies_than_until_a_good_one(uploaded):
+    content = lines(*map(row, range(10)))
+    first = uploaded(content)
+    storage, name = first.file.storage, first.file.name
+    storage.delete(name)
+    another = uploaded(content).file.name
+    storage.save(name, ContentFile(content))
+    storage.delete(another)
+    Path(storage.path(another)).mkdir()
+
+    assert uploaded(content).file.name == name
 
 
 def test_a_file_of_another_organization_is_not_shared(uploaded, outsider, other_organization):
