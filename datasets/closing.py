@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -32,7 +31,8 @@ class LeaseLost(Exception):
 def give_up(dataset: Dataset) -> None:
     """Say that the file cannot be read, after so many attempts. Raises LeaseLost.
 
-    The examples stay, for they alone know their conversations; what was never whole is not called read.
+    The examples stay, for they alone know their conversations, and so do the totals of the last reading; what
+    was never whole is not called read.
     """
     tally = Tally(plan=dataset.plan)
     message = f"Reading the file failed {MAX_ATTEMPTS} times. Tell the operator; the file is kept."
@@ -41,7 +41,7 @@ def give_up(dataset: Dataset) -> None:
         dataset.problems.all().delete()
         keep_problems(dataset, tally)
         dataset.ranges.all().delete()
-        _record_verdict(dataset, tally, tally.quality.report(), validated_at=dataset.validated_at)
+        _record_verdict(dataset, tally, validated_at=dataset.validated_at)
 
 
 def close_dataset(dataset: Dataset, tally: Tally) -> None:
@@ -69,19 +69,9 @@ def _store_verdict(dataset: Dataset, tally: Tally, quality: QualityReport) -> No
     dataset.examples.filter(position__gte=tally.examples).delete()
     keep_problems(dataset, tally)
     dataset.ranges.all().delete()
-    _record_verdict(dataset, tally, quality, validated_at=timezone.now())
-
-
-def _record_verdict(
-    dataset: Dataset, tally: Tally, quality: QualityReport, *, validated_at: datetime | None
-) -> None:
-    if max(tally.report.counts.values(), default=0) > KEPT_PER_CODE:
-        _forget_surplus(dataset)
-    errors = dataset.problems.filter(severity="error").order_by(F("line").asc(nulls_last=True), "id")
-    recorded = dataset.mark_checked(
-        status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
-        now=timezone.now(),
-        validated_at=validated_at,
+    _record_verdict(
+        dataset,
+        tally,
         layout=tally.plan.layout,
         column_mapping=dict(tally.plan.columns),
         method=tally.method or "supervised",
@@ -90,9 +80,20 @@ def _record_verdict(
         total_lines=tally.lines,
         rejected_lines=tally.rejected,
         blank_lines=tally.blank,
+        quality=_shown(quality),
+    )
+
+
+def _record_verdict(dataset: Dataset, tally: Tally, **columns: Any) -> None:
+    if max(tally.report.counts.values(), default=0) > KEPT_PER_CODE:
+        _forget_surplus(dataset)
+    errors = dataset.problems.filter(severity="error").order_by(F("line").asc(nulls_last=True), "id")
+    recorded = dataset.mark_checked(
+        status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
+        now=timezone.now(),
         problem_counts=dict(tally.report.counts),
         validation_errors=list(errors.values(*Problem.__dataclass_fields__)[:SHOWN_ERRORS]),
-        quality=_shown(quality),
+        **columns,
     )
     if not recorded:
         raise LeaseLost(dataset.pk)

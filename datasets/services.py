@@ -1,6 +1,6 @@
 """What can be done with training data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
@@ -46,8 +46,8 @@ def upload_dataset(organization: Organization, **upload: Any) -> Dataset:
     """Store a file and have it read in a worker. `upload` is what `stored_upload` takes; raises the same and
     TooManyUploads.
     """
-    with stored_upload(organization, **upload) as dataset:
-        return accept_dataset(dataset)
+    with stored_upload(organization, **upload) as (dataset, harmed_files):
+        return accept_dataset(dataset, harmed_files=harmed_files)
 
 
 @contextmanager
@@ -64,8 +64,9 @@ def stored_upload(
     description: str = "",
     workspace: Workspace | None = None,
     source: str = Dataset.Source.UPLOAD,
-) -> Iterator[Dataset]:
-    """A dataset for `accept_dataset`, its file in the storage; without that the file is removed at the end.
+) -> Iterator[tuple[Dataset, list[str]]]:
+    """A dataset with its file in the storage and the harmed files of the same bytes, for `accept_dataset`;
+    without that the file is removed at the end.
 
     `format`, `layout` and `column_mapping` are empty to find them out from the file. Raises what
     `uploads.taken_in` raises, FileInfected or TooManyUploads.
@@ -87,10 +88,10 @@ def stored_upload(
             source=source,
             **uploads.columns_of(intake.plan),
         )
-        dataset.store_file(intake.content, size=intake.size)
+        harmed_files = dataset.store_file(intake.content, size=intake.size)
     stored = dataset.file.name
     try:
-        yield dataset
+        yield dataset, harmed_files
     finally:
         # Asked anew: a commit whose answer got lost may have made the row all the same.
         same = Dataset.with_deleted.filter(organization=organization, sha256=dataset.sha256)
@@ -99,12 +100,12 @@ def stored_upload(
 
 
 @transaction.atomic
-def accept_dataset(dataset: Dataset) -> Dataset:
-    """Make the row, due to be read. Raises TooManyUploads."""
+def accept_dataset(dataset: Dataset, *, harmed_files: Collection[str] = ()) -> Dataset:
+    """Make the row, due to be read, with none of `harmed_files` as its file. Raises TooManyUploads."""
     dataset.organization.lock()
     _check_allowance(dataset.organization)
     # Of two uploads of the same bytes at once the second finds the first one's row only here.
-    dataset.share_file()
+    dataset.share_file(harmed=harmed_files)
     dataset.save(force_insert=True)
     queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))
     return dataset

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -72,7 +73,8 @@ class DatasetViewSet(OrganizationViewSet):
         """JSONL, CSV, Parquet or a JSON array of at most 100 MB, in one file or several of one format. The
         examples are read in a worker.
         """
-        dataset = services.accept_dataset(self.prepared)
+        dataset, harmed_files = self.prepared
+        services.accept_dataset(dataset, harmed_files=harmed_files)
         return Response(shapes.DatasetSerializer(dataset).data, status=201)
 
     @extend_schema(
@@ -227,5 +229,6 @@ class ConversationViewSet(OrganizationViewSet):
     def feedback(self, request: Request, pk: str) -> Response:
         """What somebody thinks of its last answer. What it does not name stays as it is."""
         conversation = self.get_object()
-        conversation.rate(**self.valid_input())
+        if not conversation.rate(**self.valid_input()):
+            raise Http404
         return Response(shapes.ConversationSerializer(conversation).data)

@@ -96,11 +96,15 @@ class Conversation(OrganizationOwned):
     def __str__(self) -> str:
         return f"conversation of {self.occurred_at:%Y-%m-%d %H:%M}"
 
-    def rate(self, **feedback: Any) -> None:
-        """Keep what somebody thinks of the last answer: `quality_score` from 0 to 1, `corrected_answer`."""
-        for name, value in feedback.items():
+    def rate(self, **feedback: Any) -> bool:
+        """Keep what somebody thinks of the last answer: `quality_score` from 0 to 1, `corrected_answer`.
+
+        False: it was deleted meanwhile.
+        """
+        columns = {**feedback, "updated_at": timezone.now()}
+        for name, value in columns.items():
             setattr(self, name, value)
-        self.save(update_fields=[*feedback, "updated_at"])
+        return bool(Conversation.objects.filter(pk=self.pk).update(**columns))
 
     @property
     def training_messages(self) -> list[dict[str, Any]]:

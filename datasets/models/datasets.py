@@ -1,8 +1,9 @@
 """A dataset: the file, its verdict and its totals."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Self, cast
 
 from django.core.files import File
@@ -166,9 +167,6 @@ class Dataset(OrganizationOwned):
     attempts = models.IntegerField(default=0)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
-    # Found on the way to the storage, for `share_file`, which may not ask it in a transaction.
-    harmed_files: Sequence[str] = ()
-
     objects = DatasetManager()
     with_deleted = DatasetQuerySet.as_manager()
 
@@ -289,10 +287,11 @@ class Dataset(OrganizationOwned):
         """Tokens of one epoch: what is longer than the model's limit is cut off, not billed."""
         return self.total_tokens - self.examples.tokens_over(max_example_tokens)
 
-    def store_file(self, content: File, *, size: int) -> None:  # type: ignore[type-arg]
+    def store_file(self, content: File, *, size: int) -> list[str]:  # type: ignore[type-arg]
         """Put the bytes into the storage, with their size and SHA-256 on the row if it is there and claimed.
 
-        What the organization has stored already, and is still the same, is not stored again.
+        What the organization has stored already, and is still the same, is not stored again. Returns the
+        files that were found harmed, for `share_file`, which may not ask the storage in a transaction.
         """
         digest = hashlib.sha256()
         for chunk in content.chunks():
@@ -301,19 +300,20 @@ class Dataset(OrganizationOwned):
         self.sha256 = digest.hexdigest()
         self.file_size_bytes = size
         self.file_name = self.file_name or content.name or ""
-        self.harmed_files = [name for name in self._files_of_same_bytes() if not self._holds_them_still(name)]
-        if not self.share_file():
+        harmed = list(takewhile(self._is_harmed, self._files_of_same_bytes()))
+        if not self.share_file(harmed=harmed):
             self.file.save(self.file_name, content, save=False)
         self._claimed().update(
             file=self.file.name, file_name=self.file_name, file_size_bytes=size, sha256=self.sha256
         )
+        return harmed
 
-    def share_file(self) -> bool:
-        """Take the file of a row with the same bytes, if `store_file` has not found it harmed.
+    def share_file(self, *, harmed: Collection[str]) -> bool:
+        """Take the first file of a row with the same bytes that is not `harmed`.
 
         False: there is none. No file of a row goes away.
         """
-        stored = self._files_of_same_bytes().exclude(file__in=self.harmed_files).first()
+        stored = self._files_of_same_bytes().exclude(file__in=harmed).first()
         self.file.name = stored or self.file.name
         return stored is not None
 
@@ -321,13 +321,13 @@ class Dataset(OrganizationOwned):
         same = Dataset.with_deleted.filter(organization=self.organization_id, sha256=self.sha256)
         return same.exclude(file="").order_by("file").values_list("file", flat=True).distinct()
 
-    def _holds_them_still(self, name: str) -> bool:
-        """Whether the storage has the bytes of `sha256` under that name."""
+    def _is_harmed(self, name: str) -> bool:
+        """Whether the storage has other bytes than those of `sha256` under that name, or none."""
         try:
             with self.file.storage.open(name) as stored:
-                return hashlib.file_digest(stored, "sha256").hexdigest() == self.sha256
+                return hashlib.file_digest(stored, "sha256").hexdigest() != self.sha256
         except FileNotFoundError:
-            return False
+            return True
 
     def record_counts(self, counts: dict[str, int]) -> None:
         """Add to `change` how many lines were kept, changed, removed, and so on."""
@@ -406,7 +406,7 @@ class Dataset(OrganizationOwned):
     def restore(self, *, now: datetime) -> None:
         """Undo `mark_deleted`, also that nobody reads it any more. The organization is locked before."""
         unread = When(status=self.Status.PROCESSING, ranges_left=0, then=Value(now))
-        Dataset.with_deleted.filter(pk=self.pk).update(
+        Dataset.with_deleted.filter(pk=self.pk, deleted_at__isnull=False).update(
             deleted_at=None, updated_at=now, next_check_at=Case(unread, default=F("next_check_at"))
         )
         Dataset.with_deleted.settle(self, now=now)

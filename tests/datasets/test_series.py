@@ -1,5 +1,8 @@
 """The versions of a dataset in their order: which is the newest, what lists show, how many can be made."""
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -50,6 +53,16 @@ def test_the_version_before_is_the_newest_when_the_newest_is_deleted(uploaded, o
     assert third.version == 3
     Dataset.with_deleted.get(pk=second.pk).restore(now=third.created_at)
     assert list(organization.datasets.newest()) == [third]
+
+
+def test_restoring_what_was_not_deleted_leaves_its_reader_alone(uploaded):
+    dataset = services.revalidate_dataset(uploaded(lines(*map(row, range(10)))))
+    now = timezone.now()
+    assert dataset.claim(now=now, until=now + timedelta(minutes=5))
+
+    services.restore_dataset(Dataset.objects.get(pk=dataset.pk))
+
+    assert dataset.keep_claim(read_bytes=1)
 
 
 def test_a_deleted_older_version_changes_no_list(uploaded, organization, user):
@@ -114,6 +127,19 @@ def test_shares_no_file_that_has_come_to_harm(uploaded, harm):
     assert content_of(second) == content
     assert second.file.name == third.file.name != name
     assert (second.status, second.total_examples) == ("valid", 10)
+
+
+def test_looks_at_no_more_copies_than_until_a_good_one(uploaded):
+    content = lines(*map(row, range(10)))
+    first = uploaded(content)
+    storage, name = first.file.storage, first.file.name
+    storage.delete(name)
+    another = uploaded(content).file.name
+    storage.save(name, ContentFile(content))
+    storage.delete(another)
+    Path(storage.path(another)).mkdir()
+
+    assert uploaded(content).file.name == name
 
 
 def test_a_file_of_another_organization_is_not_shared(uploaded, outsider, other_organization):

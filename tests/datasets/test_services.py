@@ -135,6 +135,8 @@ def test_says_so_when_reading_fails_again_and_again(upload):
 
     dataset.refresh_from_db()
     assert (dataset.status, list(dataset.problem_counts)) == ("invalid", ["not_read"])
+    assert dataset.total_examples == dataset.total_lines == dataset.examples.count() == 12
+    assert dataset.total_tokens == sum(dataset.examples.values_list("token_count", flat=True))
 
 
 def test_a_row_is_the_same_after_being_stored(upload):
