@@ -291,14 +291,14 @@ def text_of(message: dict[str, Any]) -> str:
 
 
 def _facts(record: CallRecord) -> str:
-    first = f", the first token after {record.first_token_ms:,} ms" if _is_streamed(record) else ""
-    tokens = f"{record.prompt_tokens:,} + {record.completion_tokens:,} tokens"
+    """How long it took, and what it used; an error that used nothing has no price."""
+    is_streamed = record.first_token_ms < record.latency_ms
+    first = f", the first token after {record.first_token_ms:,} ms" if is_streamed else ""
+    took = f"{record.latency_ms:,} ms{first}"
+    if not record.prompt_tokens and not record.completion_tokens:
+        return took
     price = "price unknown" if record.unpriced_tokens else f"${record.price_usd:.6f}"
-    return f"{record.latency_ms:,} ms{first}; {tokens}; {price}"
-
-
-def _is_streamed(record: CallRecord) -> bool:
-    return record.first_token_ms < record.latency_ms
+    return f"{took}; {record.prompt_tokens:,} + {record.completion_tokens:,} tokens; {price}"
 
 
 def _refusal(reply: Reply) -> str:

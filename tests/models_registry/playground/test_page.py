@@ -64,6 +64,7 @@ def test_one_that_fails_does_not_hold_up_the_others(signed_in, upstream, make_mo
 
     failed, answered = columns(response)
     assert failed.error == "The provider answered with status 500. It said: No."
+    assert "$" not in failed.facts
     assert (answered.text, answered.error) == ("Hello.", "")
 
 
