@@ -142,7 +142,7 @@ def _fold_alone(path: Path) -> bool:
     except (OperationalError, InterfaceError):
         raise
     except (Error, OSError) as error:
-        logger.warning("%s cannot be counted now and waits: %s", path, type(error).__name__)
+        logger.warning("%a cannot be counted now and waits: %s", str(path), type(error).__name__)
         return False
 
 
@@ -230,4 +230,4 @@ def _put_aside(path: Path, lines: list[bytes]) -> None:
     with open(part, "wb", opener=_private) as file:
         file.write(b"".join(line + b"\n" for line in lines))
     part.replace(aside)
-    logger.error("%d calls cannot be counted and are put aside in %s", len(lines), aside)
+    logger.error("%d calls cannot be counted and are put aside in %a", len(lines), str(aside))

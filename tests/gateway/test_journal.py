@@ -320,7 +320,7 @@ def test_notes_a_file_once_that_cannot_be_put_aside_yet(journal, record):
     assert [path.name for path in put_aside(journal)] == ["notes.calls"]
 
 
-def test_counts_other_files_beside_one_with_an_odd_name(journal, record, model):
+def test_counts_other_files_beside_one_with_an_odd_name(journal, record, model, caplog):
     (journal.folder / os.fsdecode(b"00\xff.calls")).write_bytes(b"x\n")
     journal.append(record)
     journal.release()
@@ -329,6 +329,7 @@ def test_counts_other_files_beside_one_with_an_odd_name(journal, record, model):
 
     assert counted(model) == 1
     assert UsageBatch.objects.filter(reason=r"'00\udcff.calls' has no name of ours").exists()
+    assert caplog.text.isascii()
 
 
 def test_counts_other_files_beside_one_that_it_cannot_open(journal, record, model):
