@@ -58,12 +58,26 @@ class UploadForm(DatasetForm):
         super().add_refusal(refusal)
 
 
+class TagsField(forms.CharField):
+    """Tags as one writes them: with commas between."""
+
+    def clean(self, value: Any) -> list[str]:
+        return [tag for part in super().clean(value).split(",") if (tag := part.strip())]
+
+
 class ImportForm(DatasetForm):
     agent_id = forms.CharField(
         label="Agent",
         max_length=200,
         required=False,
         help_text="Only conversations of this agent. Empty: of all.",
+    )
+    model = forms.CharField(max_length=200, required=False, help_text="Only answers of this model.")
+    tags = TagsField(
+        required=False, help_text="Separated by commas. Only conversations that have each of them."
+    )
+    search = forms.CharField(
+        label="Text", max_length=200, required=False, help_text="Only where this was said."
     )
     start_date = forms.DateField(
         label="From",
@@ -84,6 +98,11 @@ class ImportForm(DatasetForm):
         required=False,
         widget=forms.NumberInput({"step": "any"}),
         help_text="0 to 1. Conversations without a score or a corrected answer are then left out.",
+    )
+    deduplicate = forms.BooleanField(
+        label="The same messages only once",
+        required=False,
+        help_text="Of conversations that say the same, the newest is taken.",
     )
     max_examples = forms.IntegerField(
         label="At most so many",

@@ -4,8 +4,8 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import IO, Any
+from datetime import timedelta
+from typing import IO
 from uuid import UUID
 
 from django.conf import settings
@@ -17,17 +17,15 @@ from datasets import ranges
 from datasets.closing import MAX_ATTEMPTS, LeaseLost, close_dataset, give_up, keep_problems
 from datasets.deriving import SourceBeingRead, write_derived
 from datasets.formats import Reading
+from datasets.importing import conversations_of
 from datasets.layouts import Plan
 from datasets.layouts.reading import completed, read_examples
-from datasets.models import Conversation, Dataset
+from datasets.models import Dataset
 from datasets.storing import commit_soon, replace_examples
 from datasets.tally import Accepted, Tally, judged
 from datasets.validation.plain import PlainRow, read_lines
 
-CONVERSATIONS_AT_ONCE = 1_000
 CHUNK_BYTES = 8 * 1024 * 1024
-# The default for an import without `maxExamples`.
-MAX_IMPORTED = 50_000
 
 
 def validate_dataset(dataset: Dataset) -> None:
@@ -73,7 +71,7 @@ def _fetch(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
 
 def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
     written: dict[int, UUID] = {}
-    for line, conversation in enumerate(_conversations_of(dataset), start=1):
+    for line, conversation in enumerate(conversations_of(dataset), start=1):
         row = json.dumps({"messages": conversation.training_messages}, ensure_ascii=False)
         copy.write(row.encode() + b"\n")
         written[line] = conversation.pk
@@ -81,24 +79,6 @@ def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
     copy.seek(0)
     dataset.store_file(File(copy, name="conversations.jsonl"), size=size)
     return written
-
-
-def _conversations_of(dataset: Dataset) -> Iterator[Conversation]:
-    """The newest conversations that match the dataset's filters, the oldest of them first."""
-    filters: dict[str, Any] = dataset.source_filters or {}
-    start, end = filters.get("startDate"), filters.get("endDate")
-    matching = dataset.organization.conversations.matching(
-        agent_id=filters.get("agentId"),
-        start_date=datetime.fromisoformat(start) if start else None,
-        end_date=datetime.fromisoformat(end) if end else None,
-        min_quality_score=filters.get("minQualityScore"),
-    )
-    if dataset.workspace_id:
-        matching = matching.filter(workspace=dataset.workspace_id)
-    newest = matching.filter(created_at__lte=dataset.created_at).order_by("-occurred_at", "-id")
-    chosen = newest.values("pk")[: filters.get("maxExamples") or MAX_IMPORTED]
-    found = dataset.organization.conversations.filter(pk__in=chosen).order_by("occurred_at", "id")
-    yield from found.iterator(chunk_size=CONVERSATIONS_AT_ONCE)
 
 
 def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> Tally:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
-from datasets import reading, tasks, uploads
+from datasets import importing, reading, tasks, uploads
 from datasets.layouts import Columns
 from datasets.models import Dataset
 from finetuning.errors import Conflict, Invalid, TooMany
@@ -128,24 +127,16 @@ def import_conversations(
     name: str,
     description: str = "",
     workspace: Workspace | None = None,
-    agent_id: str = "",
-    start_date: datetime | None = None,
-    end_date: datetime | None = None,
-    min_quality_score: float | None = None,
     max_examples: int | None = None,
+    deduplicate: bool = False,
+    **filters: Any,
 ) -> Dataset:
     """Make a dataset of the conversations that match; a worker collects and reads them.
 
-    Dates include both ends; `min_quality_score` leaves out conversations without a score that were not
-    corrected; of more than `max_examples` the newest are taken. Raises NothingToImport when none matches,
-    TooManyUploads.
+    `filters` are those of `organization.conversations.matching`. Of more than `max_examples` the newest are
+    taken; with `deduplicate` the same messages once. Raises NothingToImport (none matches), TooManyUploads.
     """
-    filters = {
-        "agent_id": agent_id or None,
-        "start_date": start_date,
-        "end_date": end_date,
-        "min_quality_score": min_quality_score,
-    }
+    limits = {"maxExamples": max_examples, "deduplicate": deduplicate}
     matching = organization.conversations.matching(**filters)
     if workspace is not None:
         matching = matching.filter(workspace=workspace)
@@ -162,25 +153,10 @@ def import_conversations(
         format=Dataset.Format.JSONL,
         layout="chat",
         source=Dataset.Source.CONVERSATIONS,
-        source_filters=_as_posted(**filters, max_examples=max_examples),
+        source_filters=importing.as_posted(filters)
+        | {name: value for name, value in limits.items() if value},
     )
     return accept_dataset(dataset)
-
-
-def _as_posted(**filters: Any) -> dict[str, Any]:
-    """The given filters under the API's names, dates as text: what the dataset shows as its source."""
-    names = {
-        "agent_id": "agentId",
-        "start_date": "startDate",
-        "end_date": "endDate",
-        "min_quality_score": "minQualityScore",
-        "max_examples": "maxExamples",
-    }
-    return {
-        names[key]: value.isoformat() if isinstance(value, datetime) else value
-        for key, value in filters.items()
-        if value is not None
-    }
 
 
 def update_dataset(dataset: Dataset, **columns: Any) -> Dataset:

@@ -33,9 +33,13 @@ PREVIEWED_ROWS = 5
 SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
 FILTER_LABELS = {
     "agentId": "Agent",
+    "model": "Model",
+    "tags": "Tags",
+    "search": "Text",
     "startDate": "From",
     "endDate": "To",
     "minQualityScore": "Minimum quality score",
+    "deduplicate": "The same messages only once",
     "maxExamples": "At most so many",
 }
 
@@ -217,7 +221,13 @@ def _health(dataset: Dataset) -> list[tuple[str, dict[str, Any]]]:
 def _filters(dataset: Dataset) -> list[tuple[str, Any]]:
     """What an import was limited to, in the words of its form."""
     given = dataset.source_filters or {}
-    return [(label, given[key]) for key, label in FILTER_LABELS.items() if key in given]
+    return [(label, _in_words(given[key])) for key, label in FILTER_LABELS.items() if key in given]
+
+
+def _in_words(value: Any) -> Any:
+    if value is True:
+        return "yes"
+    return ", ".join(value) if isinstance(value, list) else value
 
 
 @require_safe

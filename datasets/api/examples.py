@@ -16,9 +16,11 @@ UPLOAD = {"name": "Support answers", "file": "support-answers.jsonl", "format": 
 IMPORT = {
     "name": "Good talks of March",
     "agentId": "support-desk",
+    "tags": ["billing"],
     "startDate": "2026-03-01",
     "endDate": "2026-03-31",
     "minQualityScore": 0.8,
+    "deduplicate": True,
     "maxExamples": 1000,
 }
 DATASET: dict[str, Any] = {
@@ -146,6 +148,7 @@ RECORD = {
     "externalId": "talk-4711",
     "agentId": "support-desk",
     "model": "gpt-4.1-mini",
+    "tags": ["billing"],
     "messages": MESSAGES,
     "qualityScore": 0.9,
     "occurredAt": CREATED_AT,

@@ -24,6 +24,8 @@ from finetuning.strict_json import StrictJSONError, loads
 
 # Characters.
 MAX_ANSWER = 100_000
+MAX_TAG = 100
+MAX_TAGS = 50
 
 
 @extend_schema_field({"type": "string", "example": '{"question": "user", "answer": "assistant"}'})
@@ -50,6 +52,15 @@ class FilesField(serializers.ListField):
     def get_value(self, dictionary: Any) -> Any:
         value = super().get_value(dictionary)
         return serializers.empty if value == [""] else value
+
+
+class TagsField(serializers.ListField):
+    """Words by which a conversation is found again."""
+
+    child = serializers.CharField(max_length=MAX_TAG)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_TAGS, **kwargs)
 
 
 class DatasetFilters(QuerySerializer):
@@ -101,9 +112,15 @@ class UploadSerializer(FilesSerializer, NameAndDescriptionSerializer):
 class ImportSerializer(NameAndDescriptionSerializer):
     workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
     agent_id = serializers.CharField(max_length=200, required=False)
+    model = serializers.CharField(max_length=200, required=False)
+    tags = TagsField(required=False, help_text="Conversations that have each of them.")
+    search = serializers.CharField(max_length=200, required=False, help_text="Text that was said.")
     start_date = DayOrTimeField(time_of_day=time.min, required=False)
     end_date = DayOrTimeField(time_of_day=time.max, required=False)
     min_quality_score = NumberField(min_value=0, max_value=1, required=False)
+    deduplicate = serializers.BooleanField(
+        required=False, help_text="Of conversations with the same messages take the newest only."
+    )
     max_examples = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
 
 
@@ -336,6 +353,7 @@ class RecordConversationSerializer(Serializer):
     workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
     agent_id = serializers.CharField(max_length=200, required=False)
     model = serializers.CharField(max_length=200, required=False)
+    tags = TagsField(required=False)
     messages = serializers.ListField(
         child=MessageField(), min_length=1, max_length=2048, help_text="As the chat API has them."
     )
@@ -377,12 +395,13 @@ class FeedbackSerializer(Serializer):
 @example(examples.CONVERSATION)
 class ConversationSerializer(ModelSerializer):
     workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField(), read_only=True)
     messages = serializers.ListField(child=serializers.DictField(), read_only=True)
 
     class Meta:
         model = Conversation
         fields = (
-            *("id", "external_id", "workspace_id", "agent_id", "model", "messages", "quality_score"),
+            *("id", "external_id", "workspace_id", "agent_id", "model", "tags", "messages", "quality_score"),
             *("corrected_answer", "occurred_at", "created_at"),
         )
         read_only_fields = fields

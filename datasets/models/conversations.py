@@ -1,10 +1,13 @@
 """Recorded conversations: what a dataset can be imported from."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from finetuning.models import Organization, OrganizationOwned
@@ -15,17 +18,22 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         self,
         *,
         agent_id: str | None = None,
+        model: str | None = None,
+        tags: Sequence[str] | None = None,
+        search: str | None = None,
         start_date: datetime | None = None,
         end_date: datetime | None = None,
         min_quality_score: float | None = None,
     ) -> Self:
-        """Conversations within all the given limits; the dates include both ends.
+        """Conversations within all the given limits, the oldest first; the dates include both ends.
 
-        A corrected one is good enough whatever score its answer had.
+        They have each of the `tags`, and the text `search` was said in them. A corrected one is good enough
+        whatever score its answer had.
         """
-        found = self
-        if agent_id:
-            found = found.filter(agent_id=agent_id)
+        named = {"agent_id": agent_id, "model": model, "tags__contains": tags}
+        found = self.filter(**{name: value for name, value in named.items() if value})
+        if search:
+            found = found._saying(search)
         if start_date:
             found = found.filter(occurred_at__gte=start_date)
         if end_date:
@@ -33,6 +41,14 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         if min_quality_score is not None:
             found = found.filter(Q(quality_score__gte=min_quality_score) | ~Q(corrected_answer=""))
         return found.order_by("occurred_at", "id")
+
+    def _saying(self, search: str) -> Self:
+        # The contents are JSON: what is looked for is written as it stands there.
+        written = json.dumps(search, ensure_ascii=False)[1:-1]
+        said = Func(F("messages"), Value("$[*].content"), function="jsonb_path_query_array")
+        return self.alias(said=Cast(said, models.TextField())).filter(
+            Q(said__icontains=written) | Q(corrected_answer__icontains=search)
+        )
 
 
 class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  # type: ignore[misc]
@@ -64,6 +80,9 @@ class Conversation(OrganizationOwned):
     external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: never equal
     agent_id = models.CharField(max_length=200, blank=True)
     model = models.CharField(max_length=200, blank=True)
+    tags = models.JSONField(
+        default=list, db_default=Value([], models.JSONField()), blank=True, help_text="Words to find it by."
+    )
     messages = models.JSONField()
     quality_score = models.FloatField(null=True, blank=True, help_text="From 0 (bad) to 1 (good).")
     corrected_answer = models.TextField(
