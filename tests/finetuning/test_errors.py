@@ -14,6 +14,12 @@ def post(api, body, *, path=IMPORT, content_type="application/json"):
     return api.post(path, body, content_type=content_type)
 
 
+KNOWN = (
+    "name, description, workspaceId, agentId, model, tags, search, startDate, endDate, minQualityScore, "
+    "deduplicate, maxExamples"
+)
+
+
 def test_gives_every_error_one_shape(api):
     answer = api.post(IMPORT, {"name": "", "maxExample": 3}, HTTP_X_REQUEST_ID="mine-1")
 
@@ -24,15 +30,13 @@ def test_gives_every_error_one_shape(api):
         "title": "Bad Request",
         "status": 400,
         "code": "invalid",
-        "detail": "name: This field may not be blank. maxExample: Unknown field. "
-        "Known are: name, description, workspaceId, agentId, startDate, endDate, minQualityScore, maxExamples.",
+        "detail": f"name: This field may not be blank. maxExample: Unknown field. Known are: {KNOWN}.",
         "errors": [
             {"pointer": "/name", "code": "blank", "detail": "This field may not be blank."},
             {
                 "pointer": "/maxExample",
                 "code": "unknown_field",
-                "detail": "Unknown field. Known are: name, description, workspaceId, agentId, startDate, endDate, "
-                "minQualityScore, maxExamples.",
+                "detail": f"Unknown field. Known are: {KNOWN}.",
             },
         ],
         "requestId": "mine-1",

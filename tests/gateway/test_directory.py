@@ -36,7 +36,7 @@ class Story:
 
 def held_calls(prefix):
     gc.collect()
-    calls = (one for one in gc.get_objects() if isinstance(one, Call))
+    calls = (one for one in gc.get_objects() if type(one) is Call)
     return [one for one in calls if one.model.startswith(prefix)]
 
 
