@@ -139,3 +139,10 @@ ROW: Mapping[str, Kind] = {
 }
 
 KINDS: Mapping[str, Kind] = {**FILE, **READING, **ROW}
+
+# Of exports of conversations (`datasets.conversation_files`), beside those of READING.
+CONVERSATION: Mapping[str, Kind] = {
+    "one_object": Kind("error", "The file is one JSON object of more than 4 MB."),
+    "not_a_conversation": Kind("error", "No conversation can be made of the element."),
+    "left_out": Kind("warning", "A conversation was taken without what it has no place for."),
+}

@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from datasets.problem_codes import FILE, KINDS, READING, ROW
+from datasets.problem_codes import CONVERSATION, FILE, KINDS, READING, ROW
 from datasets.validation.repairs import REPAIRABLE
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ def test_the_documentation_lists_every_code():
 
     assert documented == [
         (code, kind.severity, kind.meaning, kind.repair)
-        for kinds in (FILE, READING, ROW)
+        for kinds in (FILE, READING, ROW, CONVERSATION)
         for code, kind in kinds.items()
     ]
 
@@ -28,7 +28,7 @@ def test_every_code_in_use_is_listed():
 
     used = {code for source in sources for code in NAMED.findall(source)}
 
-    assert used - KINDS.keys() == set()
+    assert used - KINDS.keys() - CONVERSATION.keys() == set()
 
 
 def test_says_of_exactly_what_can_be_repaired_how():
