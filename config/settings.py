@@ -353,6 +353,7 @@ SPECTACULAR_SETTINGS = {
         "DatasetSource": "datasets.models.Dataset.Source",
         "DatasetEditKind": "datasets.models.DatasetEdit.Kind",
         "DatasetChangeKind": "datasets.models.DatasetChange.Kind",
+        "ExportKind": "datasets.api.conversation_serializers.EXPORT_KINDS",
         "ProblemSeverity": "datasets.models.DatasetProblem.Severity",
         "JobStatus": "jobs.api.serializers.STATUSES",
         "TrainingMethod": "jobs.api.serializers.METHODS",

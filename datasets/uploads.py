@@ -60,7 +60,7 @@ def taken_in(
     Raises FileNotAccepted (empty, wrong name, of different formats), FileNotSupported (an archive, a picture,
     a program) or MappingNotPossible.
     """
-    found = _format_of(files, declared=format)
+    found = format_of(files, declared=format)
     look = first_look(_stream(files[0]), found, size=files[0].size or 0)
     layout_found, columns_found = _layout_of(look, layout=layout, columns=columns or {})
     plan = Plan(format=found, layout=layout_found, columns=columns_found, parts=tuple(_parts(files, found)))
@@ -100,8 +100,8 @@ def _stream(file: "File[bytes]") -> IO[bytes]:
     return cast("IO[bytes]", file)
 
 
-def _format_of(files: "Sequence[UploadedFile[bytes]]", *, declared: str) -> formats.Format:
-    """The one format of all files."""
+def format_of(files: "Sequence[UploadedFile[bytes]]", *, declared: str = "") -> formats.Format:
+    """The one format of all files. Raises FileNotAccepted or FileNotSupported."""
     pointers = ["/file"] if len(files) == 1 else [f"/files/{number}" for number in range(len(files))]
     found = [
         _sniffed(file, declared=declared, pointer=pointer)

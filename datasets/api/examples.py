@@ -144,19 +144,3 @@ PREVIEW = {
     ],
     "problems": [],
 }
-RECORD = {
-    "externalId": "talk-4711",
-    "agentId": "support-desk",
-    "model": "gpt-4.1-mini",
-    "tags": ["billing"],
-    "messages": MESSAGES,
-    "qualityScore": 0.9,
-    "occurredAt": CREATED_AT,
-}
-FEEDBACK = {"thumb": "down", "correctedAnswer": "Open Settings, Security, and choose “Reset password”."}
-CONVERSATION = RECORD | {
-    "correctedAnswer": "",
-    "id": "0199f3a9-04c7-7d1e-b2a6-8f5e3c0d9a14",
-    "workspaceId": None,
-    "createdAt": UPDATED_AT,
-}

@@ -5,14 +5,14 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
 
 from datasets.api import examples
+from datasets.api.fields import TagsField
 from datasets.layouts import LAYOUTS, TARGETS
-from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
+from datasets.models import Dataset, DatasetProblem, TrainingExample
 from datasets.problem_codes import KINDS
 from finetuning.api.examples import example
-from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField, TimeField
+from finetuning.api.fields import DayOrTimeField, NumberField, OwnedRelatedField
 from finetuning.api.serializers import (
     ModelSerializer,
     NameAndDescriptionSerializer,
@@ -21,11 +21,6 @@ from finetuning.api.serializers import (
     Serializer,
 )
 from finetuning.strict_json import StrictJSONError, loads
-
-# Characters.
-MAX_ANSWER = 100_000
-MAX_TAG = 100
-MAX_TAGS = 50
 
 
 @extend_schema_field({"type": "string", "example": '{"question": "user", "answer": "assistant"}'})
@@ -52,15 +47,6 @@ class FilesField(serializers.ListField):
     def get_value(self, dictionary: Any) -> Any:
         value = super().get_value(dictionary)
         return serializers.empty if value == [""] else value
-
-
-class TagsField(serializers.ListField):
-    """Words by which a conversation is found again."""
-
-    child = serializers.CharField(max_length=MAX_TAG)
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MAX_TAGS, **kwargs)
 
 
 class DatasetFilters(QuerySerializer):
@@ -320,88 +306,3 @@ class PreviewSerializer(Serializer):
     complete = serializers.BooleanField()
     rows = PreviewedRowSerializer(many=True)
     problems = ProblemSerializer(many=True)
-
-
-class ConversationFilters(QuerySerializer):
-    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
-    agent_id = serializers.CharField(max_length=200, required=False)
-    external_id = serializers.CharField(max_length=200, required=False)
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "required": ["role"],
-        "properties": {"role": {"type": "string"}},
-        "additionalProperties": True,
-    }
-)
-class MessageField(serializers.DictField):
-    """A message of the chat API."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        message: dict[str, Any] = super().to_internal_value(data)
-        if not isinstance(message.get("role"), str):
-            needed = ErrorDetail("Each message needs a `role`, such as `user`.", code="role")
-            raise serializers.ValidationError({"role": [needed]})
-        return message
-
-
-@example(examples.RECORD)
-class RecordConversationSerializer(Serializer):
-    external_id = serializers.CharField(max_length=200, required=False)
-    workspace_id = OwnedRelatedField(source="workspace", relation="workspaces", required=False)
-    agent_id = serializers.CharField(max_length=200, required=False)
-    model = serializers.CharField(max_length=200, required=False)
-    tags = TagsField(required=False)
-    messages = serializers.ListField(
-        child=MessageField(), min_length=1, max_length=2048, help_text="As the chat API has them."
-    )
-    quality_score = NumberField(min_value=0, max_value=1, required=False)
-    occurred_at = TimeField(required=False)
-
-
-@example(examples.FEEDBACK)
-class FeedbackSerializer(Serializer):
-    score = NumberField(
-        source="quality_score",
-        min_value=0,
-        max_value=1,
-        required=False,
-        help_text="How good the last answer is, from 0 to 1.",
-    )
-    thumb = serializers.ChoiceField(
-        choices=["up", "down"], required=False, help_text="Instead of a score: up is 1, down is 0."
-    )
-    corrected_answer = serializers.CharField(
-        max_length=MAX_ANSWER,
-        allow_blank=True,
-        required=False,
-        help_text="What should have been answered, which takes the last answer's place in training examples. "
-        "Empty: the answer stands.",
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs:
-            raise serializers.ValidationError("Give a score, a thumb or a corrected answer.", code="required")
-        if "thumb" in attrs:
-            if "quality_score" in attrs:
-                twice = ErrorDetail("Give a score or a thumb, not both.", code="given_twice")
-                raise serializers.ValidationError({"thumb": [twice]})
-            attrs["quality_score"] = float(attrs.pop("thumb") == "up")
-        return attrs
-
-
-@example(examples.CONVERSATION)
-class ConversationSerializer(ModelSerializer):
-    workspace_id = serializers.UUIDField(read_only=True, allow_null=True)
-    tags = serializers.ListField(child=serializers.CharField(), read_only=True)
-    messages = serializers.ListField(child=serializers.DictField(), read_only=True)
-
-    class Meta:
-        model = Conversation
-        fields = (
-            *("id", "external_id", "workspace_id", "agent_id", "model", "tags", "messages", "quality_score"),
-            *("corrected_answer", "occurred_at", "created_at"),
-        )
-        read_only_fields = fields

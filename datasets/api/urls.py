@@ -1,7 +1,8 @@
 from rest_framework.routers import SimpleRouter
 
+from datasets.api.conversation_views import ConversationViewSet
 from datasets.api.version_views import VersionViewSet
-from datasets.api.views import ConversationViewSet, DatasetViewSet, PreviewViewSet
+from datasets.api.views import DatasetViewSet, PreviewViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("datasets", DatasetViewSet, basename="dataset")

@@ -1,11 +1,9 @@
-"""Operations 1 to 9, and the conversations that datasets are made from."""
+"""Operations 1 to 9, and previews of files."""
 
 from collections import defaultdict
 from contextlib import AbstractContextManager
 from typing import Any
 
-from django.db.models import QuerySet
-from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -15,7 +13,7 @@ from rest_framework.reverse import reverse
 
 from datasets import previews, services
 from datasets.api import serializers as shapes
-from datasets.models import Conversation, DatasetProblem, DatasetQuerySet
+from datasets.models import DatasetProblem, DatasetQuerySet
 from finetuning.api.serializers import NameAndDescriptionSerializer
 from finetuning.api.views import OrganizationViewSet
 from finetuning.models import Role
@@ -187,48 +185,3 @@ class PreviewViewSet(OrganizationViewSet):
         """
         previewed = previews.preview_upload(uploaded_files(request), **self.valid_input())
         return Response(shapes.PreviewSerializer(previewed).data)
-
-
-@extend_schema(tags=["conversations"])
-@extend_schema_view(
-    list=extend_schema(summary="List conversations", parameters=[shapes.ConversationFilters]),
-)
-class ConversationViewSet(OrganizationViewSet):
-    serializer_class = shapes.ConversationSerializer
-    input_serializers = {
-        "create": shapes.RecordConversationSerializer,
-        "feedback": shapes.FeedbackSerializer,
-    }
-
-    def get_queryset(self) -> QuerySet[Conversation]:
-        conversations: QuerySet[Conversation] = self.organization.conversations.all()
-        return conversations.order_by("-created_at", "-id")
-
-    def list(self, request: Request) -> Response:
-        filters = self.valid_query(shapes.ConversationFilters)
-        return self.page(self.get_queryset().filter(**filters), shapes.ConversationSerializer)
-
-    @extend_schema(
-        summary="Record a conversation",
-        request=shapes.RecordConversationSerializer,
-        responses={201: shapes.ConversationSerializer, 200: shapes.ConversationSerializer},
-    )
-    def create(self, request: Request) -> Response:
-        """Raw material for a dataset. An `externalId` that is known answers 200 and changes nothing."""
-        conversation, is_new = self.organization.conversations.record(
-            created_by=request.user, **self.valid_input()
-        )
-        return Response(shapes.ConversationSerializer(conversation).data, status=201 if is_new else 200)
-
-    @extend_schema(
-        summary="Rate a conversation",
-        request=shapes.FeedbackSerializer,
-        responses=shapes.ConversationSerializer,
-    )
-    @action(detail=True, methods=["post"])
-    def feedback(self, request: Request, pk: str) -> Response:
-        """What somebody thinks of its last answer. What it does not name stays as it is."""
-        conversation = self.get_object()
-        if not conversation.rate(**self.valid_input()):
-            raise Http404
-        return Response(shapes.ConversationSerializer(conversation).data)

@@ -72,6 +72,14 @@ class ConversationManager(models.Manager.from_queryset(ConversationQuerySet)):  
         )
         return found
 
+    def record_new(self, conversations: Sequence["Conversation"]) -> int:
+        """Keep those whose external id is not known, neither here nor from one before; how many they are."""
+        # In one order, so that two who bring the same do not wait for each other.
+        in_order = sorted(conversations, key=lambda one: one.external_id or "")
+        self.bulk_create(in_order, ignore_conflicts=True)
+        is_new: int = self.filter(pk__in=[one.pk for one in conversations]).count()
+        return is_new
+
 
 class Conversation(OrganizationOwned):
     """What was said with a model: raw material for a dataset."""

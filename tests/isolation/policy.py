@@ -97,6 +97,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NAME = {"name": "Something else"}
 DESCRIPTION = {"description": "Something else"}
 FILE = Upload("talks.jsonl", b'{"messages": [{"role": "user", "content": "Hi"}]}\n')
+EXPORT = Upload("export.jsonl", b'{"conversations": [{"from": "human", "value": "Hi"}]}\n')
 INVITATION = {"email": "new@example.com", "role": "member"}
 TALK = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 JOB = {"name": "Something else", "datasetId": Id("dataset"), "baseModel": "gpt-4.1-mini", "seed": 7}
@@ -218,6 +219,11 @@ API = [
     POST("version-save-edits", MEMBER, of="flawed_dataset", status=201),
     GET("conversation-list", VIEWER),
     POST("conversation-list", MEMBER, send={**TALK, "workspaceId": Id("workspace")}, status=201),
+    POST(
+        "conversation-import-file",
+        MEMBER,
+        send={"file": EXPORT, "workspaceId": Id("workspace"), "agentId": Id("agent", "name")},
+    ),
     POST("conversation-feedback", MEMBER, of="conversation", send={"score": 0.5}),
     # Jobs.
     GET("job-list", VIEWER),

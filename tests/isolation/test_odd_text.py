@@ -8,7 +8,7 @@ from tests.isolation.policy import OPERATIONS
 
 pytestmark = pytest.mark.django_db
 
-FORMS = {"POST dataset-list", "POST dataset-preview-list"}
+FORMS = {"POST dataset-list", "POST dataset-preview-list", "POST conversation-import-file"}
 TEXTS = [
     (name, place, field)
     for name, places in inputs().items()
