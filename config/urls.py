@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from config import health, metrics
 from datasets.api.urls import conversation_router, version_router
+from datasets.urls import conversation_urls
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
 from finetuning.sign_in import SignInForm
@@ -20,6 +21,7 @@ handler500 = "finetuning.api.errors.server_error"
 urlpatterns = [
     path("", include("finetuning.urls")),
     path("datasets/", include("datasets.urls")),
+    path("conversations/", include(conversation_urls)),
     path("jobs/", include("jobs.urls")),
     path("models/", include("models_registry.urls")),
     path("agents/", include(agent_urls)),

@@ -1,11 +1,11 @@
 """What is asked for a dataset: to upload one, to import one, to rename one."""
 
-from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
 
+from datasets.conversation_forms import FilterForm
 from datasets.layouts import LAYOUTS
 from datasets.service_forms import ServiceForm
 from finetuning.errors import Refused
@@ -58,47 +58,9 @@ class UploadForm(DatasetForm):
         super().add_refusal(refusal)
 
 
-class TagsField(forms.CharField):
-    """Tags as one writes them: with commas between."""
+class ImportForm(DatasetForm, FilterForm):
+    """A dataset of the conversations that the filters find."""
 
-    def clean(self, value: Any) -> list[str]:
-        return [tag for part in super().clean(value).split(",") if (tag := part.strip())]
-
-
-class ImportForm(DatasetForm):
-    agent_id = forms.CharField(
-        label="Agent",
-        max_length=200,
-        required=False,
-        help_text="Only conversations of this agent. Empty: of all.",
-    )
-    model = forms.CharField(max_length=200, required=False, help_text="Only answers of this model.")
-    tags = TagsField(
-        required=False, help_text="Separated by commas. Only conversations that have each of them."
-    )
-    search = forms.CharField(
-        label="Text", max_length=200, required=False, help_text="Only where this was said."
-    )
-    start_date = forms.DateField(
-        label="From",
-        required=False,
-        widget=forms.DateInput({"type": "date"}),
-        help_text="The first day, in UTC.",
-    )
-    end_date = forms.DateField(
-        label="To",
-        required=False,
-        widget=forms.DateInput({"type": "date"}),
-        help_text="The last day, in UTC.",
-    )
-    min_quality_score = forms.FloatField(
-        label="Minimum quality score",
-        min_value=0,
-        max_value=1,
-        required=False,
-        widget=forms.NumberInput({"step": "any"}),
-        help_text="0 to 1. Conversations without a score or a corrected answer are then left out.",
-    )
     deduplicate = forms.BooleanField(
         label="The same messages only once",
         required=False,
@@ -111,21 +73,3 @@ class ImportForm(DatasetForm):
         required=False,
         help_text="Of more, the newest are taken.",
     )
-
-    def clean(self) -> dict[str, Any]:
-        start, end = self.cleaned_data.get("start_date"), self.cleaned_data.get("end_date")
-        if start and end and start > end:
-            self.add_error("end_date", "The last day is before the first.")
-        return self.cleaned_data
-
-    def columns(self) -> dict[str, Any]:
-        start, end = self.cleaned_data["start_date"], self.cleaned_data["end_date"]
-        return {
-            **self.cleaned_data,
-            "start_date": _at(start, time.min) if start else None,
-            "end_date": _at(end, time.max) if end else None,
-        }
-
-
-def _at(day: date, moment: time) -> datetime:
-    return datetime.combine(day, moment, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """An example as a conversation to look at."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from finetuning.strict_json import shown
 # A page shows twenty examples, and a single message may have megabytes.
 SHOWN_CHARACTERS = 4_000
 SHOWN_TURNS = 40
+# Of a conversation on a page of its own.
+SHOWN_MESSAGES = 500
+SHOWN_OPENING = 200
+SHOWN_NAME = 80
 
 Message = Mapping[str, Any]
 
@@ -43,7 +47,7 @@ class Example:
 
 def shown_example(example: TrainingExample) -> Example:
     """The example with its first turns, and of a preference pair both answers."""
-    turns = [_turn(message) for message in example.messages[:SHOWN_TURNS]]
+    turns = shown_messages(example.messages[:SHOWN_TURNS])
     return Example(
         number=example.position + 1,
         position=example.position,
@@ -53,6 +57,17 @@ def shown_example(example: TrainingExample) -> Example:
         turns=[*turns, *_answers(example.attributes)],
         hidden_turns=max(0, len(example.messages) - SHOWN_TURNS),
     )
+
+
+def shown_messages(messages: Sequence[Message]) -> list[Turn]:
+    """The first messages of a conversation, also of one that nobody has checked."""
+    return [_turn(message) for message in messages[:SHOWN_MESSAGES]]
+
+
+def shown_opening(messages: Sequence[Message]) -> str:
+    """What the user said first; else what was said first."""
+    asked = next((message for message in messages if message.get("role") == "user"), None)
+    return _turn(asked or messages[0]).text[:SHOWN_OPENING] if messages else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +103,7 @@ def _example(row: dict[str, Any]) -> TrainingExample:
 
 
 def _turn(message: Message, *, note: str = "") -> Turn:
-    role = message["role"]
+    role = _role(message)
     text = harmless("\n".join(_texts(message)))
     notes = [note, "not trained on" if message.get("weight") == 0 else ""]
     speaker = ", ".join([_speaker(message), *filter(None, notes)])
@@ -100,29 +115,40 @@ def _turn(message: Message, *, note: str = "") -> Turn:
     )
 
 
+def _role(message: Message) -> str:
+    return harmless(str(message.get("role")))[:SHOWN_NAME]
+
+
 def _speaker(message: Message) -> str:
-    role = str(message["role"]).capitalize()
-    return f"{role} {harmless(message['name'])}" if message.get("name") else role
+    role = _role(message).capitalize()
+    return f"{role} {harmless(str(message['name']))[:SHOWN_NAME]}" if message.get("name") else role
 
 
 def _texts(message: Message) -> Iterator[str]:
     """Everything that a message says: text, parts of text, refusals, calls of tools and functions."""
     content = message.get("content")
     for part in content if isinstance(content, list) else [content]:
-        if isinstance(part, str):
-            yield part
+        if isinstance(part, dict):
+            yield _text(part.get("text") or f"[{part.get('type', 'part')}]")
         elif part is not None:
-            yield part.get("text") or f"[{part.get('type', 'part')}]"
+            yield _text(part)
     if message.get("refusal"):
-        yield message["refusal"]
+        yield _text(message["refusal"])
     if message.get("function_call"):
         yield _call(message["function_call"])
-    for call in message.get("tool_calls") or ():
-        yield _call(call["function"])
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        yield _call(call.get("function", call) if isinstance(call, dict) else call)
 
 
-def _call(function: Message) -> str:
-    return f"{function['name']}({function['arguments']})"
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _call(function: object) -> str:
+    if isinstance(function, dict) and "name" in function:
+        return f"{_text(function['name'])}({_text(function.get('arguments', ''))})"
+    return _text(function)
 
 
 def _answers(attributes: Mapping[str, Any]) -> Iterator[Turn]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from datasets import edit_views, version_views, views
+from datasets import conversation_views, edit_views, version_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -29,3 +29,13 @@ urlpatterns = [
     path("<uuid:dataset_id>/draft/save", version_views.save_edits, name="save-edits"),
     path("<uuid:dataset_id>/draft/discard", edit_views.discard_edits, name="discard-edits"),
 ]
+
+conversation_urls = (
+    [
+        path("", conversation_views.list_conversations, name="list"),
+        path("import", conversation_views.import_conversations, name="import"),
+        path("<uuid:conversation_id>", conversation_views.show_conversation, name="detail"),
+        path("<uuid:conversation_id>/feedback", conversation_views.rate_conversation, name="feedback"),
+    ],
+    "conversations",
+)

@@ -66,7 +66,8 @@ def new_dataset(request: OrganizationRequest) -> HttpResponse:
     """Add a dataset from a file, or with `?method=import` from recorded conversations."""
     data = request.POST if request.method == "POST" else None
     if request.GET.get("method") == "import":
-        form: DatasetForm = ImportForm(data)
+        # What the page of conversations was filtered by.
+        form: DatasetForm = ImportForm(data, initial=request.GET.dict())
         dataset = _import(request, form) if form.is_valid() else None
     else:
         form = UploadForm(data)

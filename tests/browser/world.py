@@ -40,14 +40,38 @@ def build_world(organization, user, sandbox):
     model = done.fine_tuned_model
     registry.deploy_model(model, agent_id="support-bot")
     registry.record_usage(model, requests=128, prompt_tokens=40_960, completion_tokens=12_288, latency_ms=410)
+    conversation = add_conversations(organization)
     user.memberships.update(role=Role.OWNER)
     return {
+        "conversation": conversation,
         **add_colleagues(organization, user),
         **{"dataset": support, "invalid_dataset": mistakes, "waiting_dataset": waiting, "model": model},
         "version": version,
         **{"endpoint": endpoint, "delivery": endpoint.deliveries.newest_first().last()},
         **{"job": done, "cancelled_job": cancelled, "running_job": running, "pending_job": pending},
     }
+
+
+def add_conversations(organization):
+    """Some that were rated and some that were not. Returns one that was corrected."""
+    for number, score in enumerate([0.2, None, 1, None]):
+        conversation, _ = organization.conversations.record(
+            messages=[
+                {"role": "system", "content": "You are the support assistant of Larch."},
+                {
+                    "role": "user",
+                    "content": f"Can I return order {number} after 30 days? I am ann@example.com.",
+                },
+                {"role": "assistant", "content": "Within 30 days, if it was not used."},
+            ],
+            agent_id="support-bot",
+            model="ft:gpt-4.1-mini-2025-04-14:larch::support",
+            tags=["billing", "returns"],
+            quality_score=score,
+            external_id=f"chatcmpl-{number}",
+        )
+    conversation.rate(quality_score=0.0, corrected_answer="Yes, within 60 days.")
+    return conversation
 
 
 def add_colleagues(organization, user):
