@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -82,7 +82,8 @@ def rate_conversation(request: OrganizationRequest, conversation_id: UUID) -> Ht
     form = FeedbackForm(request.POST)
     if not form.is_valid():
         return _show(request, conversation, form)
-    conversation.rate(**form.columns())
+    if not conversation.rate(**form.columns()):
+        raise Http404
     messages.success(request, "Your feedback was saved.")
     return redirect("conversations:detail", conversation.pk)
 

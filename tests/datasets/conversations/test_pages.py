@@ -117,27 +117,27 @@ def test_costs_the_same_queries_with_more_conversations(member, organization):
 
 
 def test_shows_a_conversation_with_private_data_masked(member, organization):
-    conversation = record(organization, "I am ann@example.com", tags=["billing"])
-    conversation.rate(corrected_answer="Write to bob@example.com.")
+    conversation = record(organization, "I am ann@acme.io", tags=["billing"])
+    conversation.rate(corrected_answer="Write to bob@acme.io.")
 
     text = member.get(page_of(conversation)).text
 
     chat = text[: text.index("How good was")]
     assert '<div class="turn-text">It left on Monday.</div>' in chat
     assert "I am a" in chat
-    assert "ann@example.com" not in text
-    assert "bob@example.com" not in chat
+    assert "ann@acme.io" not in text
+    assert "bob@acme.io" not in chat
     assert '<span class="tag">billing</span>' in text
 
 
 def test_a_viewer_sees_no_private_data_and_rates_nothing(onlooker, organization):
-    conversation = record(organization, "I am ann@example.com")
-    conversation.rate(corrected_answer="Write to bob@example.com.")
+    conversation = record(organization, "I am ann@acme.io")
+    conversation.rate(corrected_answer="Write to bob@acme.io.")
 
     answer = onlooker.get(page_of(conversation))
     refused = onlooker.post(page_of(conversation, "feedback"), {"thumb": "up"})
 
-    assert "@example.com" not in answer.text.replace("viewer@example.com", "")
+    assert "@acme.io" not in answer.text
     assert "How good was" not in answer.text
     assert refused.status_code == 403
     conversation.refresh_from_db()
@@ -214,9 +214,7 @@ def test_refuses_odd_feedback(member, organization, sent):
 
 def test_imports_an_export_and_says_what_became_of_it(member, organization):
     record(organization, external_id="chatcmpl-1")
-    content = lines(
-        completion(1), completion(2), completion(3, messages=[]), {"messages": ["ann@example.com"]}
-    )
+    content = lines(completion(1), completion(2), completion(3, messages=[]), {"messages": ["ann@acme.io"]})
 
     answer = member.post(IMPORT, {"file": SimpleUploadedFile("export.jsonl", content), "agent_id": "desk"})
 
@@ -224,7 +222,7 @@ def test_imports_an_export_and_says_what_became_of_it(member, organization):
     facts = answer.text[answer.text.index("OpenAI stored completions</h2>") :]
     assert [f"<dt>{name}</dt><dd>{count}</dd>" in facts for name, count in COUNTS.items()] == [True] * 3
     assert "<strong>Line 3</strong>" in facts
-    assert "ann@example.com" not in facts
+    assert "ann@acme.io" not in facts
     assert organization.conversations.get(external_id="chatcmpl-2").agent_id == "desk"
 
 
