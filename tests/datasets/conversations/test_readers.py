@@ -497,7 +497,8 @@ def test_whatever_stands_anywhere_is_a_talk_or_a_problem(kind, data):
     value = MAKERS[kind]()
     wrong = put(value, data.draw(st.sampled_from(list(paths(value)))), data.draw(VALUES))
 
-    talks, problems = read(lines(wrong, MAKERS[kind](2)), kind, "jsonl")
+    # Behind a good line: as the first one an array would make it a file of another format.
+    talks, problems = read(lines(MAKERS[kind](2), wrong), kind, "jsonl")
 
     errors = [problem for problem in problems if problem.is_error]
     assert len(talks) + len(errors) == 2
