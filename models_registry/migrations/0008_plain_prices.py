@@ -3,8 +3,8 @@ from decimal import Decimal
 
 from django.db import migrations, models
 
-PRICING = "https://platform.openai.com/docs/pricing"
-# OpenAI's pricing page as it stood in late 2025, as in the price book.
+PRICING = "https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json"
+# Compared with the price map of LiteLLM 1.110.2, which has no dates: the day is that of the price book.
 VALID_FROM = date(2025, 12, 1)
 # Input, cached input, output.
 PRICES = {
