@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from datasets.training_files import row_of, stored_file_is_unchanged, write_training_files
@@ -206,8 +207,10 @@ def _run_of(job: Job, installation: Installation) -> TrainingRun:
 
 def _accept(job: Job, remote: RemoteJob, **columns: Any) -> None:
     now = timezone.now()
-    job.record(now=now, provider_job_id=remote.id, vendor_status=remote.vendor_status, **columns)
-    job.move_to(Status.QUEUED, message=f"The provider accepted the job as {remote.id}.", now=now)
+    # One without the other is a job that is polled and can never be queued.
+    with transaction.atomic():
+        job.record(now=now, provider_job_id=remote.id, vendor_status=remote.vendor_status, **columns)
+        job.move_to(Status.QUEUED, message=f"The provider accepted the job as {remote.id}.", now=now)
 
 
 def _look_for_lost_create(job: Job, provider: Provider, installation: Installation) -> None:

@@ -96,6 +96,24 @@ def test_sends_nothing_that_was_read_again_meanwhile(job, sandbox, monkeypatch):
     assert (job.status, job.training_file_id) == (Status.VALIDATING, "")
 
 
+def test_goes_on_when_the_worker_dies_while_it_writes_down_the_run(job, sandbox):
+    class Died(BaseException):
+        """Stands for SIGKILL, after which nothing of this process runs."""
+
+    def die_at_the_event(execute, sql, params, many, context):
+        if "accepted the job" in str(params):
+            raise Died
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(die_at_the_event), pytest.raises(Died):
+        services.advance_job(job)
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now())
+    advance(job, sandbox, seconds=100_000, times=2)
+
+    assert job.status == Status.SUCCEEDED
+    assert len(sandbox.ledger()["jobs"]) == 1
+
+
 def test_tells_the_provider_whose_run_it_is(job, sandbox):
     advance(job, sandbox)
 
