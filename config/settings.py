@@ -105,6 +105,11 @@ DATABASES = {
     # Under ASGI each request has a thread of its own, whose connection nobody would use again.
     "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=0),
 }
+# A process that is paused, or whose machine is lost, in the middle of a transaction keeps its rows locked.
+IDLE_IN_TRANSACTION_SECONDS = env.float("IDLE_IN_TRANSACTION_SECONDS", 60)
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+    f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS * 1000:.0f}"
+)
 # Where locks are held for longer than a transaction, which a pooler of transactions cannot do.
 DIRECT_DATABASE_URL = env.str("DIRECT_DATABASE_URL", "")
 # A streaming replica, for reads that may lag.

@@ -32,7 +32,10 @@ FASTER_THAN_REAL = 3000
 MAX_POINTS = 160
 CALL_SECONDS = 1.0
 LEASE_SECONDS = 2.2
+IDLE_IN_TRANSACTION_SECONDS = 1
 PATIENCE_SECONDS = 40
+# Longer than that nothing here has to do: what hangs is ended, and the run with it.
+ENDED_AFTER_SECONDS = 3 * PATIENCE_SECONDS
 PROGRESS_EVERY = 10
 
 
@@ -56,6 +59,7 @@ class World:
             "PROVIDER_TIMEOUT_SECONDS": str(CALL_SECONDS),
             "CREATE_SETTLE_SECONDS": "1",
             "PROVIDER_CALLS_PER_MINUTE": "1000000",
+            "IDLE_IN_TRANSACTION_SECONDS": str(IDLE_IN_TRANSACTION_SECONDS),
             "REDIS_URL": "redis://127.0.0.1:9/0",
             "LOG_LEVEL": "CRITICAL",
         }
@@ -112,6 +116,7 @@ def fork(work):
     try:
         from django.conf import settings
 
+        signal.alarm(ENDED_AFTER_SECONDS)
         settings.JOB_LEASE_SECONDS = LEASE_SECONDS
         if os.environ["QUIET"]:
             # Without a broker, and with workers that are struck, there is much to complain about.
