@@ -125,10 +125,11 @@ class FeedbackSerializer(Serializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
-            raise serializers.ValidationError("Give a score, a thumb or a corrected answer.", code="required")
+            message = "Give a score, a thumb or a corrected answer."
+            raise serializers.ValidationError(message, code="feedback_missing")
         if "thumb" in attrs:
             if "quality_score" in attrs:
-                twice = ErrorDetail("Give a score or a thumb, not both.", code="given_twice")
+                twice = ErrorDetail("Give a score or a thumb, not both.", code="score_and_thumb")
                 raise serializers.ValidationError({"thumb": [twice]})
             attrs["quality_score"] = float(attrs.pop("thumb") == "up")
         return attrs

@@ -3,6 +3,7 @@
 from datetime import time
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -44,6 +45,9 @@ class FilesField(serializers.ListField):
 
     child = serializers.FileField(allow_empty_file=True)
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=settings.DATA_UPLOAD_MAX_NUMBER_FILES, **options)
+
     def get_value(self, dictionary: Any) -> Any:
         value = super().get_value(dictionary)
         return serializers.empty if value == [""] else value
@@ -68,7 +72,7 @@ class FilesSerializer(Serializer):
     )
     files = FilesField(
         required=False,
-        help_text="Several files of one format instead of `file`, at most 100 MB together.",
+        help_text="At most 10 files of one format instead of `file`, at most 100 MB together.",
     )
     format = serializers.ChoiceField(
         choices=Dataset.Format.choices, required=False, help_text="Found out from the file when left out."

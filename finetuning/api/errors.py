@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
+    TooManyFilesSent,
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
+from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
-from django.views.defaults import bad_request as bad_request_page
 from django.views.defaults import page_not_found as not_found_page
 from django.views.defaults import server_error as server_error_page
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
@@ -55,6 +57,11 @@ OTHER_PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     Http404: (404, "not_found", "There is nothing here, or nothing that you may see."),
     PermissionDenied: (403, "permission_denied", "You may not do this."),
     RequestDataTooBig: (413, "too_large", "The request body is too large."),
+    TooManyFilesSent: (
+        400,
+        "too_many_files",
+        f"At most {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files can be sent at once.",
+    ),
     SuspiciousOperation: (400, "malformed", "The request has too many fields or files, or is malformed."),
     UnreadablePostError: (400, "malformed", "The request body ended early."),
 }
@@ -112,10 +119,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django refuses before any view sees it, such as another host."""
-    if not _is_api(request):
-        return bad_request_page(request, exception)
-    _, code, detail = OTHER_PROBLEMS[SuspiciousOperation]
-    return _problem_of(request, 400, code=code, detail=detail)
+    kind = TooManyFilesSent if isinstance(exception, TooManyFilesSent) else SuspiciousOperation
+    _, code, detail = OTHER_PROBLEMS[kind]
+    if _is_api(request):
+        return _problem_of(request, 400, code=code, detail=detail)
+    return HttpResponse(render_to_string("400.html", {"detail": detail}), status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from django.core.files.base import ContentFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -84,6 +85,16 @@ def test_says_that_a_file_is_missing(member):
 
     assert answer.status_code == 422
     assert "Send exactly one file" in answer.text
+
+
+def test_says_how_many_files_can_be_sent_at_once(member):
+    files = [ContentFile(GOOD, name=f"{number}.jsonl") for number in range(11)]
+
+    answer = member.post(NEW, {"name": "Support", "files": files})
+
+    assert answer.status_code == 400
+    assert "At most 10 files can be sent at once." in answer.text
+    assert not Dataset.objects.exists()
 
 
 def test_refuses_a_file_over_the_limit(member, settings):

@@ -164,7 +164,7 @@ def forms():
         "an unknown format": (form(NAME, FILE, part(b"format", b"xlsx")), FORM, 400, "invalid"),
         "nobody's workspace": (form(NAME, FILE, part(b"workspaceId", NOBODY.encode())), FORM, 400, "invalid"),
         "1,100 fields": (form(FILE, NAME * 1100), FORM, 400, "malformed"),
-        "11 files": (form(NAME, *[FILE] * 11), FORM, 400, "malformed"),
+        "11 files": (form(NAME, *[FILE] * 11), FORM, 400, "too_many_files"),
         "a program": (
             form(NAME, part(b"file", b"\x7fELF\x02\x01", disposition=b'; filename="a.jsonl"')),
             FORM,
