@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from datasets import layouts_out
 from datasets.deriving.lines import has_plain_lines
-from datasets.inert import csv_row
 from datasets.layouts_out import NotRepresentable
 from datasets.models import Dataset
 from datasets.training_files import row_of
 from finetuning.errors import Conflict, Invalid
+from finetuning.inert import csv_row
 
 EXAMPLES_AT_ONCE = 500
 CHUNK_BYTES = 64 * 1024

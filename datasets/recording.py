@@ -12,6 +12,7 @@ from datasets.conversation_files import KINDS, Kind, Talk
 from datasets.conversation_files.reading import kind_of, read_talks
 from datasets.models import Conversation
 from datasets.problems import Problem
+from finetuning import audit
 from finetuning.errors import Invalid
 from finetuning.models import Organization, User, Workspace
 from finetuning.uploads import scan_upload
@@ -79,6 +80,9 @@ def record_export(
         is_new = organization.conversations.record_new(rows)
         recorded.imported += is_new
         recorded.repeated += len(rows) - is_new
+    audit.record(
+        "conversations.imported", organization, details={"kind": found, "imported": recorded.imported}
+    )
     return recorded
 
 

@@ -9,11 +9,11 @@ import msgspec
 from datasets.deriving.lines import local_file, readings_of
 from datasets.exporting import NothingStored
 from datasets.formats import Row
-from datasets.inert import csv_row
 from datasets.models import Dataset
 from datasets.problems import Problem
 from datasets.tally import Tally, judge, repeated
 from datasets.validation import check_size
+from finetuning.inert import csv_row
 
 COLUMNS = ("severity", "code", "line", "pointer", "message", "found", "expected", "fix")
 ReportFormat = Literal["csv", "jsonl"]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from datasets import importing, reading, tasks, uploads
 from datasets.layouts import Columns
 from datasets.models import Dataset
+from finetuning import audit
 from finetuning.errors import Conflict, Invalid, TooMany
 from finetuning.ids import uuid7
 from finetuning.limits import Allowance, hourly_allowance
@@ -106,6 +107,7 @@ def accept_dataset(dataset: Dataset, *, harmed_files: Collection[str] = ()) -> D
     # Of two uploads of the same bytes at once the second finds the first one's row only here.
     dataset.share_file(harmed=harmed_files)
     dataset.save(force_insert=True)
+    audit.record("dataset.created", dataset, before={})
     queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))
     return dataset
 
@@ -161,7 +163,8 @@ def import_conversations(
 
 def update_dataset(dataset: Dataset, **columns: Any) -> Dataset:
     """Change `name` or `description`."""
-    dataset.rename(now=timezone.now(), **columns)
+    with audit.changing(dataset, "dataset.changed"):
+        dataset.rename(now=timezone.now(), **columns)
     return dataset
 
 
@@ -173,14 +176,16 @@ def delete_dataset(dataset: Dataset) -> None:
         Dataset.objects.select_for_update().get(pk=dataset.pk)
         if dataset.jobs.active().exists():
             raise DatasetInUse("A job that has not ended uses this dataset. Cancel it, or wait for its end.")
-        dataset.mark_deleted(now=timezone.now())
+        with audit.changing(dataset, "dataset.deleted"):
+            dataset.mark_deleted(now=timezone.now())
 
 
 def restore_dataset(dataset: Dataset) -> None:
     """Show a version again that was deleted."""
     with transaction.atomic():
         dataset.organization.lock()
-        dataset.restore(now=timezone.now())
+        with audit.changing(dataset, "dataset.restored"):
+            dataset.restore(now=timezone.now())
 
 
 def check_dataset(dataset: Dataset) -> Dataset:

@@ -14,6 +14,7 @@ from datasets import tasks
 from datasets.formats import MAX_ROWS
 from datasets.layouts import LAYOUT_OF_METHOD
 from datasets.models import Dataset
+from finetuning import audit
 from finetuning.errors import Conflict, Invalid, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User
@@ -196,5 +197,9 @@ def _check_allowance(organization: Organization) -> None:
 
 def _accept(dataset: Dataset) -> Dataset:
     dataset.save(force_insert=True)
+    # How it was made, but not by which text: that may be a line of training data.
+    audit.record(
+        "dataset.derived", dataset, before={}, details={"change": (dataset.change or {}).get("kind")}
+    )
     queue_on_commit(tasks.validate_dataset, dataset_id=str(dataset.pk))
     return dataset

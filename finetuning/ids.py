@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from datetime import datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -14,3 +15,8 @@ def uuid7() -> uuid.UUID:
     fraction = rest * 4096 // 1_000_000
     random_bits = int.from_bytes(os.urandom(8)) >> 2
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random_bits)
+
+
+def lowest_uuid7(moment: datetime) -> uuid.UUID:
+    """No version 7 UUID that is made at `moment` or later, to the millisecond, is below this one."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from finetuning.audit import on_behalf_of
 from finetuning.ids import uuid7
 from finetuning.limits import Allowance
 from finetuning.log_context import log_context
@@ -30,7 +31,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = usable_request_id(request.headers.get("X-Request-Id", ""))
         request.request_id = request_id  # type: ignore[attr-defined]
-        with log_context(request_id=request_id):
+        with log_context(request_id=request_id), on_behalf_of(request):
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response

@@ -5,6 +5,7 @@ import secrets
 from django.conf import settings
 from django.db import transaction
 
+from finetuning import audit
 from finetuning.models import Membership, Organization, ProviderAccount, Role, User
 
 FIRST_OWNER_EMAIL = "owner@example.com"
@@ -24,6 +25,7 @@ def create_organization(*, name: str, owner: User) -> Organization:
     )
     sandbox.set_api_key(f"sk-sandbox-{secrets.token_hex(16)}")
     sandbox.save()
+    audit.record("organization.created", organization, before={}, by=owner)
     return organization
 
 

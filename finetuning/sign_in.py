@@ -19,6 +19,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from finetuning import audit
+from finetuning.clients import client_address
 from finetuning.errors import TooMany
 from finetuning.limits import Allowance
 from finetuning.models import SignInCounter, User
@@ -56,9 +58,20 @@ class LimitedBackend(ModelBackend):
         is_checkable = len(password) <= MAX_PASSWORD_LENGTH
         user = super().authenticate(request, username, password if is_checkable else "", **kwargs)
         if user is None or not is_checkable:
+            _record_failure(username)
             return None
         SignInCounter.objects.take_back([network, account])
+        audit.record("user.signed_in", user, by=user)
         return user
+
+
+def _record_failure(username: str) -> None:
+    """Note a failure, of no account where there is none: what was typed may be a password.
+
+    The same is done for both, so that the time that it takes does not tell which accounts there are.
+    """
+    user = User.objects.filter(email__iexact=username.replace("\0", "").strip()).first()
+    audit.record("user.sign_in_failed", user or User())
 
 
 def _count(subject: str, *, limit: int, now: datetime) -> Allowance:
@@ -73,26 +86,13 @@ def _count(subject: str, *, limit: int, now: datetime) -> Allowance:
 
 
 def client_network(request: HttpRequest | None) -> str:
-    """Where a request comes from: an IPv4 address, or the /64 of an IPv6 address, which one customer has.
-
-    `X-Forwarded-For` counts as far from its end as there are TRUSTED_PROXIES; what stands before that, or
-    comes without a proxy, was written by the caller.
-    """
-    if request is None:
+    """Where a request comes from: an IPv4 address, or the /64 of an IPv6 address, which one customer has."""
+    address = client_address(request)
+    if address is None:
         return "network:none"
-    address = request.META.get("REMOTE_ADDR", "")
-    forwarded = [part for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    if 0 < settings.TRUSTED_PROXIES <= len(forwarded):
-        address = forwarded[-settings.TRUSTED_PROXIES].strip()
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "network:none"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return f"network:{ipaddress.ip_network((int(parsed), IPV6_NETWORK_BITS), strict=False)}"
-    return f"network:{parsed}"
+    if isinstance(address, ipaddress.IPv6Address):
+        return f"network:{ipaddress.ip_network((int(address), IPV6_NETWORK_BITS), strict=False)}"
+    return f"network:{address}"
 
 
 class SignInForm(AuthenticationForm):

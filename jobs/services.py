@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from datasets.models import Dataset
+from finetuning import audit
 from finetuning.errors import Conflict, ProviderFailed, TooMany
 from finetuning.limits import Allowance, hourly_allowance
 from finetuning.models import Organization, User, Workspace
@@ -143,6 +144,8 @@ def _accept(organization: Organization, *, dataset: Dataset, **columns: Any) -> 
             raise planning.not_trainable(dataset)
         job: Job = organization.jobs.create(dataset=dataset, **columns)
         job.events.create(event_type="status", message="Job accepted.", metadata={"status": Status.PENDING})
+        retried = {"retried_from": job.retried_from_id} if job.retried_from_id else {}
+        audit.record("job.created", job, before={}, details=retried)
         if organization.jobs.filter(status=Status.PENDING).count() <= RUNG_PER_ORGANIZATION:
             queue_on_commit(tasks.advance_job, job_id=str(job.pk))
     return job
@@ -319,7 +322,7 @@ def cancel_job(job: Job, *, by: User) -> Job:
     Raises JobAlreadyFinished.
     """
     now = timezone.now()
-    with transaction.atomic(durable=True):
+    with transaction.atomic(durable=True), audit.changing(job, "job.cancelled"):
         try:
             job.move_to(
                 Status.CANCELLED,
@@ -358,7 +361,8 @@ def sync_job(job: Job) -> Job:
 
 def update_job(job: Job, **columns: Any) -> Job:
     """Change `name` or `description`."""
-    job.rename(now=timezone.now(), **columns)
+    with audit.changing(job, "job.changed"):
+        job.rename(now=timezone.now(), **columns)
     return job
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from finetuning import audit
 from finetuning.errors import Conflict
 from finetuning.providers import get_provider
 from finetuning.providers.base import Provider, ProviderError, ProviderRefused, RemoteJob
@@ -33,15 +34,15 @@ def use_checkpoint(job: Job, *, model_id: str) -> Job:
 
 def pause_job(job: Job) -> Job:
     """Ask the provider to let the run wait. Raises CannotPause, ProviderDidNotAnswer."""
-    return _ask_provider(job, lambda provider, remote_id: provider.pause_job(remote_id))
+    return _ask_provider(job, "job.paused", lambda provider, remote_id: provider.pause_job(remote_id))
 
 
 def resume_job(job: Job) -> Job:
     """Ask the provider to let a paused run go on. Raises CannotPause, ProviderDidNotAnswer."""
-    return _ask_provider(job, lambda provider, remote_id: provider.resume_job(remote_id))
+    return _ask_provider(job, "job.resumed", lambda provider, remote_id: provider.resume_job(remote_id))
 
 
-def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Job:
+def _ask_provider(job: Job, action: str, request: Callable[[Provider, str], RemoteJob]) -> Job:
     """Send `request` for a run, and record how it then stands."""
     if not job.provider_account.capabilities.pauses:
         raise CannotPause("Providers of this kind do not pause runs. Cancel the job, or let it go on.")
@@ -55,5 +56,6 @@ def _ask_provider(job: Job, request: Callable[[Provider, str], RemoteJob]) -> Jo
         raise CannotPause(f"The provider says: {refusal.message}") from refusal
     except ProviderError as error:
         raise services.ProviderDidNotAnswer(error.message) from error
+    audit.record(action, job)
     services.record_status(job, provider, remote)
     return job

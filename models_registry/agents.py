@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from finetuning import audit
 from finetuning.errors import Conflict, Invalid
 from finetuning.models import Organization, User
 from models_registry.models import Agent, AgentSwitch, FineTunedModel
@@ -60,12 +61,14 @@ class ModelNotActive(Conflict):
     code = "model_not_active"
 
 
+@transaction.atomic
 def create_agent(organization: Organization, *, name: str, by: User, **columns: Any) -> Agent:
     """A name that points at nothing yet. Raises AgentNameInvalid, AgentNameTaken."""
     _check_name(name, pointer="/name")
     agent, is_new = organization.agents.get_or_create(name=name, defaults={"created_by": by, **columns})
     if not is_new:
         raise AgentNameTaken(f"There is an agent named {name} already.", pointer="/name")
+    audit.record("agent.created", agent, before={})
     return agent
 
 
@@ -81,9 +84,10 @@ def update_agent(agent: Agent, **columns: Any) -> Agent:
         columns["falls_back_to_base"] = False
     elif columns.get("falls_back_to_base"):
         columns["fallback_model"] = None
-    for name, value in columns.items():
-        setattr(agent, name, value)
-    agent.save(update_fields=[*columns, "updated_at"])
+    with audit.changing(agent, "agent.changed"):
+        for name, value in columns.items():
+            setattr(agent, name, value)
+        agent.save(update_fields=[*columns, "updated_at"])
     return agent
 
 
@@ -95,7 +99,9 @@ def bind_model(model: FineTunedModel, *, name: str, by: User | None, now: dateti
     """
     _check_name(name, pointer="/agentId")
     defaults = {"workspace": model.workspace, "created_by": by}
-    agent, _ = model.organization.agents.get_or_create(name=name, defaults=defaults)
+    agent, is_new = model.organization.agents.get_or_create(name=name, defaults=defaults)
+    if is_new:
+        audit.record("agent.created", agent, before={}, by=by)
     _lock(agent)
     return _switch(agent, Action.DEPLOYED, Target(model=model), by=by, now=now)
 
@@ -177,8 +183,10 @@ def _switch(agent: Agent, action: Action, target: Target, *, by: User | None, no
     for pk in after:
         if not models[pk].is_callable:
             raise ModelNotActive(f"{models[pk].name} is not active any more.")
+    pointed_at = audit.snapshot(agent)
     if not agent.point_at(**vars(target)):
         return False
+    audit.record(f"agent.{action}", agent, before=pointed_at, by=by)
     agent.switches.create(action=action, created_by=by, created_at=now, **vars(target))
     for pk in after - before:
         models[pk].mark_deployed(now=now)

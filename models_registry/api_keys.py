@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
+from finetuning import audit
 from finetuning.models import Organization, User, Workspace
 from models_registry.models import Agent, ApiKey
 
@@ -25,4 +27,17 @@ def issue_key(
     key, clear = organization.api_keys.issue(created_by=by, **columns)
     key.agents.set(agents)
     key.workspaces.set(workspaces)
+    scopes = {
+        "agents": [agent.name for agent in agents],
+        "workspaces": [workspace.name for workspace in workspaces],
+    }
+    audit.record(
+        "api_key.issued", key, before={}, details={name: names for name, names in scopes.items() if names}
+    )
     return key, clear
+
+
+def revoke_key(key: ApiKey) -> None:
+    """Refuse it from now on. Revoking again changes nothing."""
+    with audit.changing(key, "api_key.revoked"):
+        key.revoke(now=timezone.now())

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -38,6 +37,6 @@ def list_keys(request: OrganizationRequest) -> HttpResponse:
 @admins_manage
 def revoke_key(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
     key = get_object_or_404(request.organization.api_keys.all(), pk=key_id)
-    key.revoke(now=timezone.now())
+    services.revoke_key(key)
     messages.success(request, f"{key.name} is revoked. Whoever still sends it is refused.")
     return redirect("keys:list")

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from finetuning import audit
 from finetuning.errors import Conflict, Invalid, ProviderFailed
 from finetuning.models import User
 from finetuning.providers import get_provider
@@ -85,8 +86,9 @@ def update_model(model: FineTunedModel, *, now: datetime | None = None, **column
         only_if = ~Q(status=FineTunedModel.Status.ARCHIVED)
         if columns["status"] != ACTIVE:
             only_if &= Q(deployed=False)
-    if model.change(only_if=only_if, now=now or timezone.now(), **columns):
-        return model
+    with audit.changing(model, "model.changed"):
+        if model.change(only_if=only_if, now=now or timezone.now(), **columns):
+            return model
     model.refresh_from_db()
     if model.deployed:
         raise ModelDeployed("The model is deployed. Undeploy it first.", pointer="/status")
@@ -101,8 +103,9 @@ def use_checkpoint(model: FineTunedModel, *, provider_model_id: str) -> FineTune
     kept = {checkpoint["model_id"] for checkpoint in model.job.checkpoints}
     if provider_model_id not in kept:
         raise UnknownCheckpoint("The model's job kept no such checkpoint.", pointer="/checkpoint")
-    if not model.answer_by(provider_model_id, now=timezone.now()):
-        raise ModelNotActive("An archived model is not called any more.")
+    with audit.changing(model, "model.checkpoint_chosen"):
+        if not model.answer_by(provider_model_id, now=timezone.now()):
+            raise ModelNotActive("An archived model is not called any more.")
     return model
 
 
@@ -117,12 +120,14 @@ def deploy_model(
     """
     moment = now or timezone.now()
     if agent_id:
-        agents.bind_model(model, name=agent_id, by=by, now=moment)
-        model.refresh_from_db()
+        with audit.changing(model, "model.deployed"):
+            agents.bind_model(model, name=agent_id, by=by, now=moment)
+            model.refresh_from_db()
         return model
     model.refresh_from_db(from_queryset=FineTunedModel.with_deleted.select_for_update())
-    if not model.deployed and not model.mark_deployed(now=moment):
-        raise ModelNotActive("Only an active model can be deployed.")
+    with audit.changing(model, "model.deployed"):
+        if not model.deployed and not model.mark_deployed(now=moment):
+            raise ModelNotActive("Only an active model can be deployed.")
     return model
 
 
@@ -135,10 +140,11 @@ def undeploy_model(
     It stays deployed while another agent points at it. Raises ModelNotDeployed.
     """
     moment = now or timezone.now()
-    unbound = agents.unbind_model(model, name=agent_id, by=by, now=moment)
-    if not unbound and (agent_id or not model.mark_undeployed(now=moment)):
-        raise ModelNotDeployed("The model is not deployed" + (" for this agent." if agent_id else "."))
-    model.refresh_from_db()
+    with audit.changing(model, "model.undeployed"):
+        unbound = agents.unbind_model(model, name=agent_id, by=by, now=moment)
+        if not unbound and (agent_id or not model.mark_undeployed(now=moment)):
+            raise ModelNotDeployed("The model is not deployed" + (" for this agent." if agent_id else "."))
+        model.refresh_from_db()
     return model
 
 
@@ -148,16 +154,24 @@ def archive_model(model: FineTunedModel, *, now: datetime | None = None) -> Fine
     archived = FineTunedModel.Status.ARCHIVED
     if model.status == archived:
         return model
-    if not model.change(only_if=Q(deployed=False), now=moment, status=archived, archived_at=moment):
-        raise ModelDeployed("The model is deployed. Undeploy it first.")
+    with audit.changing(model, "model.archived"):
+        if not model.change(only_if=Q(deployed=False), now=moment, status=archived, archived_at=moment):
+            raise ModelDeployed("The model is deployed. Undeploy it first.")
     return model
 
 
 def delete_model(model: FineTunedModel, *, now: datetime | None = None) -> None:
     """Hide the model from everyone but operators. Raises ModelDeployed."""
     moment = now or timezone.now()
-    if not model.change(only_if=Q(deployed=False), now=moment, deleted_at=moment):
-        raise ModelDeployed("The model is deployed. Undeploy it first.")
+    with audit.changing(model, "model.deleted"):
+        if not model.change(only_if=Q(deployed=False), now=moment, deleted_at=moment):
+            raise ModelDeployed("The model is deployed. Undeploy it first.")
+
+
+def restore_model(model: FineTunedModel) -> None:
+    """Show a model again that was deleted."""
+    with audit.changing(model, "model.restored"):
+        model.change(only_if=Q(), now=timezone.now(), deleted_at=None)
 
 
 def record_usage(

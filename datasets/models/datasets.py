@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from django.core.files import File
 from django.db import models, transaction
@@ -169,6 +169,20 @@ class Dataset(OrganizationOwned):
 
     objects = DatasetManager()
     with_deleted = DatasetQuerySet.as_manager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "description",
+        "workspace_id",
+        "file_name",
+        "sha256",
+        "format",
+        "layout",
+        "source",
+        "version",
+        "parent_id",
+        "deleted_at",
+    )
 
     class Meta:
         db_table = "fine_tuning_datasets"

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth import authenticate
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -172,7 +171,7 @@ class TokenRevokeAllView(APIView):
         For when a token fell into other hands. API keys belong to an organization and go on. The web pages
         stay signed in; a change of the password signs them out.
         """
-        request.user.revoke_tokens(timezone.now())
+        tokens.revoke_all_tokens(request.user)
         return Response(status=204)
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -180,7 +179,7 @@ class InvitationViewSet(OrganizationViewSet):
     @extend_schema(summary="Revoke an invitation", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Takes the role admin. Its link is good for nothing from now on."""
-        self.get_queryset().filter(pk=self.get_object().pk).revoke(now=timezone.now())
+        invitations.revoke_invitation(self.get_object())
         return Response(status=204)
 
 

@@ -1,7 +1,6 @@
 """The organization itself, and its workspaces."""
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
@@ -80,11 +79,7 @@ class OrganizationDetailViewSet(OrganizationViewSet):
     )
     def partial_update(self, request: Request) -> Response:
         """Takes the role admin."""
-        given, now = self.valid_input(), timezone.now()
-        if "name" in given:
-            self.organization.rename(given["name"], now=now)
-        if "monthly_cap_usd" in given:
-            self.organization.cap_spending(given["monthly_cap_usd"], now=now)
+        services.update_organization(self.organization, **self.valid_input())
         return Response(OrganizationDetailSerializer(self.organization).data)
 
     @extend_schema(

@@ -8,15 +8,16 @@ from typing import TypedDict, TypeVar
 from uuid import UUID
 
 import rest_framework_simplejwt.tokens as simplejwt
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
 
+from finetuning import audit
 from finetuning.api.token_signing import KEY_RING
 from finetuning.metrics import refresh_token_reuses
-from finetuning.models import Membership, TokenFamily
+from finetuning.models import Membership, TokenFamily, User
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +89,11 @@ def issue_tokens(membership: Membership) -> TokenPair:
     """
     refresh = _refresh_token(membership)
     try:
-        family = membership.token_families.create(
-            jti=UUID(refresh["jti"]), expires_at=datetime_from_epoch(refresh["exp"])
-        )
+        with transaction.atomic():
+            family = membership.token_families.create(
+                jti=UUID(refresh["jti"]), expires_at=datetime_from_epoch(refresh["exp"])
+            )
+            audit.record("tokens.issued", membership, by=membership.user, details={"sign_in": family.pk})
     except IntegrityError as error:
         raise SignInRefused from error
     membership.user.record_sign_in(timezone.now())
@@ -116,12 +119,24 @@ def rotate_tokens(encoded: str) -> TokenPair:
     return _pair(refresh, family)
 
 
+@transaction.atomic
 def revoke_tokens(encoded: str) -> None:
     """End the sign-in that the refresh token came of, if it has not ended. Raises RefreshRefused."""
     family_id = _uuid(_read_refresh(encoded), FAMILY_CLAIM)
     if family_id is None:
         raise RefreshRefused
-    TokenFamily.objects.filter(pk=family_id).revoke(timezone.now())
+    family = TokenFamily.objects.filter(pk=family_id).select_related("membership__user").first()
+    if family is not None and TokenFamily.objects.filter(pk=family_id).revoke(timezone.now()):
+        audit.record(
+            "tokens.revoked", family.membership, by=family.membership.user, details={"sign_in": family.pk}
+        )
+
+
+@transaction.atomic
+def revoke_all_tokens(user: User) -> None:
+    """End all sign-ins of the user to the API, in every organization."""
+    user.revoke_tokens(timezone.now())
+    audit.record("tokens.all_revoked", user, by=user)
 
 
 def _read_refresh(encoded: str) -> RefreshToken:
@@ -151,9 +166,11 @@ def _pair(refresh: RefreshToken, family: TokenFamily) -> TokenPair:
     return {"access": str(refresh.access_token), "refresh": str(refresh)}
 
 
+@transaction.atomic
 def _end_reused(family: TokenFamily) -> None:
     if TokenFamily.objects.filter(pk=family.pk).revoke(timezone.now()):
         refresh_token_reuses.inc()
+        audit.record("tokens.reused", family.membership, details={"sign_in": family.pk})
         logger.warning(
             "a refresh token was used twice: sign-in %s of user %s has ended",
             family.pk,

@@ -162,8 +162,7 @@ class WebhookEndpointViewSet(OrganizationViewSet):
         responses=WebhookEndpointSerializer,
     )
     def update(self, request: Request, pk: str) -> Response:
-        endpoint = self.get_object()
-        endpoint.change(**self.prepared)
+        endpoint = services.change_endpoint(self.get_object(), **self.prepared)
         return Response(WebhookEndpointSerializer(endpoint).data)
 
     @extend_schema(
@@ -177,7 +176,7 @@ class WebhookEndpointViewSet(OrganizationViewSet):
     @extend_schema(summary="Delete a webhook endpoint", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Its log goes with it, and what was not delivered yet is dropped."""
-        self.get_object().delete()
+        services.delete_endpoint(self.get_object())
         return Response(status=204)
 
     @extend_schema(

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from finetuning import audit
 from finetuning.errors import Conflict, Forbidden, Invalid, NotFound
 from finetuning.members.services import RoleTooLow, check_may_manage, roles_to_invite
 from finetuning.models import Invitation, Membership, Organization, Role, User
@@ -89,6 +90,7 @@ def invite_member(
             created_at=now,
             expires_at=now + GOOD_FOR,
         )
+        audit.record("invitation.created", invitation, before={})
         transaction.on_commit(partial(send_invitation, invitation, link=page + token), robust=True)
     return invitation, page + token
 
@@ -150,6 +152,7 @@ def accept_invitation(invitation: Invitation, *, user: User) -> Membership:
         )
         if not is_new:
             raise AlreadyMember("You are a member already.")
+        audit.record("member.joined", membership, before={}, by=user)
     return membership
 
 
@@ -169,11 +172,20 @@ def accept_as_new_user(invitation: Invitation, *, password: str, name: str = "")
         with transaction.atomic():
             _use_up(invitation)
             user.save(force_insert=True)
-            return user.memberships.create(organization=invitation.organization, role=invitation.role)
+            membership = user.memberships.create(organization=invitation.organization, role=invitation.role)
+            audit.record("member.joined", membership, before={}, by=user)
     except IntegrityError as error:
         raise AccountExists(
             f"{invitation.email} has an account. Sign in, then open the link again."
         ) from error
+    return membership
+
+
+@transaction.atomic
+def revoke_invitation(invitation: Invitation) -> None:
+    """Make its link good for nothing. Without effect when it was used or revoked already."""
+    if Invitation.objects.filter(pk=invitation.pk).revoke(now=timezone.now()):
+        audit.record("invitation.revoked", invitation)
 
 
 def _use_up(invitation: Invitation) -> None:

@@ -6,6 +6,7 @@ demote each other at the same moment do not leave it without an owner.
 
 from django.db import transaction
 
+from finetuning import audit
 from finetuning.errors import Conflict, Forbidden, NotFound
 from finetuning.models import Membership, Organization, Role
 
@@ -35,7 +36,8 @@ def change_member_role(membership: Membership, *, by: Membership, role: Role) ->
         if role != Role.OWNER:
             _check_not_last_owner(membership)
         if role != membership.role:
-            membership.change_role(role)
+            with audit.changing(membership, "member.role_changed"):
+                membership.change_role(role)
     return membership
 
 
@@ -50,6 +52,7 @@ def remove_member(membership: Membership, *, by: Membership) -> None:
             check_may_manage(by)
             _check_owners_business(membership.role, by=by)
         _check_not_last_owner(membership)
+        audit.record("member.removed", membership, details={"role": membership.role})
         membership.delete()
 
 

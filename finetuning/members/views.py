@@ -7,7 +7,6 @@ from django.contrib.auth import login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -100,9 +99,8 @@ def remove_member(request: OrganizationRequest, user_id: UUID) -> HttpResponse:
 @require_POST
 @admins_manage
 def revoke_invitation(request: OrganizationRequest, invitation_id: UUID) -> HttpResponse:
-    found = request.organization.invitations.open()
-    invitation = get_object_or_404(found, pk=invitation_id)
-    found.filter(pk=invitation.pk).revoke(now=timezone.now())
+    invitation = get_object_or_404(request.organization.invitations.open(), pk=invitation_id)
+    invitations.revoke_invitation(invitation)
     messages.success(request, f"The invitation of {invitation.email} is revoked.")
     return redirect("members:list")
 

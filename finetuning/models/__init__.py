@@ -3,6 +3,7 @@
 A package by topic; Django looks for an app's models in this module, so it names them all.
 """
 
+from finetuning.models.audit import AuditEntry, AuditEntryQuerySet
 from finetuning.models.idempotency import IdempotentAnswer, IdempotentAnswerQuerySet
 from finetuning.models.installation import Installation
 from finetuning.models.invitations import Invitation, InvitationQuerySet
@@ -21,6 +22,8 @@ from finetuning.models.webhooks import (
 )
 
 __all__ = [
+    "AuditEntry",
+    "AuditEntryQuerySet",
     "BasePrice",
     "BaseRetirement",
     "IdempotentAnswer",

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -44,6 +45,8 @@ class Organization(models.Model):
 
     objects = OrganizationManager()
     with_deleted = models.Manager()
+
+    audited: ClassVar[tuple[str, ...]] = ("name", "monthly_cap_usd", "deleted_at")
 
     class Meta:
         db_table = "organizations"
@@ -121,6 +124,8 @@ class Membership(models.Model):
 
     objects = MembershipManager()
 
+    audited: ClassVar[tuple[str, ...]] = ("user_id", "role")
+
     class Meta:
         db_table = "memberships"
         constraints = [
@@ -156,6 +161,8 @@ class Workspace(models.Model):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="workspaces")
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    audited: ClassVar[tuple[str, ...]] = ("name",)
 
     class Meta:
         db_table = "workspaces"

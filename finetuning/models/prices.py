@@ -5,6 +5,7 @@ They belong to nobody: a price is the same for every organization that trains wi
 
 from collections.abc import Collection
 from datetime import date
+from typing import ClassVar
 
 from django.db import models
 
@@ -26,6 +27,17 @@ class BasePrice(models.Model):
     )
     output_usd = models.DecimalField("output", max_digits=12, decimal_places=4, null=True, blank=True)
     source_url = models.URLField("source", max_length=500, help_text="Where the provider says so.")
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "provider_kind",
+        "base_model",
+        "valid_from",
+        "training_usd",
+        "input_usd",
+        "cached_input_usd",
+        "output_usd",
+        "source_url",
+    )
 
     class Meta:
         db_table = "base_prices"
@@ -50,6 +62,8 @@ class BaseRetirement(models.Model):
     base_model = models.CharField(max_length=200, help_text="As the provider calls it, without an alias.")
     retires_on = models.DateField(help_text="From this day on it answers no more.")
     source_url = models.URLField("source", max_length=500, help_text="Where the provider says so.")
+
+    audited: ClassVar[tuple[str, ...]] = ("provider_kind", "base_model", "retires_on", "source_url")
 
     class Meta:
         db_table = "base_retirements"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -78,6 +78,16 @@ class ProviderAccount(models.Model):
     paused_until = models.DateTimeField(null=True, editable=False)
 
     objects = ProviderAccountQuerySet.as_manager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "kind",
+        "base_url",
+        "base_models",
+        "is_default",
+        "is_enabled",
+        "api_key_last_four",
+    )
 
     class Meta:
         db_table = "provider_accounts"

@@ -45,6 +45,15 @@ class User(AbstractUser):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    audited: ClassVar[tuple[str, ...]] = (
+        "email",
+        "first_name",
+        "last_name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+    )
+
     class Meta:
         db_table = "users"
         constraints = [

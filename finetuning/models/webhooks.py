@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -55,6 +55,8 @@ class WebhookEndpoint(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True, help_text="It did not answer: wait till then.")
 
     objects = WebhookEndpointQuerySet.as_manager()
+
+    audited: ClassVar[tuple[str, ...]] = ("url", "description", "event_types", "is_enabled")
 
     class Meta:
         db_table = "webhook_endpoints"

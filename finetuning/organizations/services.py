@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from finetuning import audit
 from finetuning.errors import Conflict, Invalid
 from finetuning.models import Organization, Role, User, Workspace
 from finetuning.services import create_organization
@@ -39,6 +40,16 @@ def add_organization(*, name: str, by: User) -> Organization:
     return create_organization(name=name, owner=by)
 
 
+def update_organization(organization: Organization, **columns: Any) -> None:
+    """Change `name`, or `monthly_cap_usd`: what a month's calls may cost, None for no limit."""
+    now = timezone.now()
+    with audit.changing(organization, "organization.changed"):
+        if "name" in columns:
+            organization.rename(columns["name"], now=now)
+        if "monthly_cap_usd" in columns:
+            organization.cap_spending(columns["monthly_cap_usd"], now=now)
+
+
 def delete_organization(organization: Organization, *, by: User, name: str) -> None:
     """Hide it from all its members at once, and cancel its jobs. Operators can restore it in the admin.
 
@@ -51,20 +62,38 @@ def delete_organization(organization: Organization, *, by: User, name: str) -> N
         organization.lock()
         organization.jobs.cancel_all(by=by.display_name, now=now)
         organization.invitations.revoke(now=now)
-        organization.mark_deleted(now=now)
+        with audit.changing(organization, "organization.deleted"):
+            organization.mark_deleted(now=now)
+
+
+def rename_user(user: User, *, name: str) -> None:
+    """Change the whole name of a person."""
+    with audit.changing(user, "user.renamed"):
+        user.rename(name)
+
+
+@transaction.atomic
+def change_password(user: User, *, password: str) -> None:
+    """Set another password, which ends all other sessions and all tokens of the user."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    audit.record("user.password_changed", user)
 
 
 def create_workspace(organization: Organization, *, name: str) -> Workspace:
     """Raises WorkspaceNameTaken."""
     workspace = Workspace(organization=organization, name=name)
-    _save(workspace, force_insert=True)
+    with transaction.atomic():
+        _save(workspace, force_insert=True)
+        audit.record("workspace.created", workspace, before={})
     return workspace
 
 
 def rename_workspace(workspace: Workspace, *, name: str) -> Workspace:
     """Raises WorkspaceNameTaken."""
-    workspace.name = name
-    _save(workspace, update_fields=["name"])
+    with audit.changing(workspace, "workspace.renamed"):
+        workspace.name = name
+        _save(workspace, update_fields=["name"])
     return workspace
 
 
@@ -85,6 +114,7 @@ def delete_workspace(workspace: Workspace) -> None:
         raise WorkspaceInUse("An API key is limited to this workspace. Revoke the key first.")
     try:
         with transaction.atomic():
+            audit.record("workspace.deleted", workspace)
             workspace.delete()
     except (ProtectedError, IntegrityError) as error:
         message = "Datasets, jobs, models or other rows are in this workspace; deleted ones count, too."

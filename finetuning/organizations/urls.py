@@ -1,6 +1,6 @@
 from django.urls import path
 
-from finetuning.organizations import views
+from finetuning.organizations import audit_views, views
 
 app_name = "settings"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("workspaces", views.list_workspaces, name="workspaces"),
     path("workspaces/<uuid:workspace_id>", views.rename_workspace, name="workspace"),
     path("workspaces/<uuid:workspace_id>/delete", views.delete_workspace, name="delete-workspace"),
+    path("audit", audit_views.list_entries, name="audit"),
     path("profile", views.show_profile, name="profile"),
     path("profile/password", views.change_password, name="password"),
 ]

@@ -24,7 +24,7 @@ def show_organization(request: OrganizationRequest) -> HttpResponse:
     organization = request.organization
     form = NameForm(request.POST if request.method == "POST" else None, initial={"name": organization.name})
     if form.is_valid():
-        organization.rename(form.cleaned_data["name"], now=timezone.now())
+        services.update_organization(organization, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("settings:organization")
     return _show(request, form=form)
@@ -61,7 +61,7 @@ def cap_spending(request: OrganizationRequest) -> HttpResponse:
     form = SpendingForm(request.POST)
     if not form.is_valid():
         return _show(request, spending_form=form)
-    request.organization.cap_spending(form.cleaned_data["monthly_cap_usd"], now=timezone.now())
+    services.update_organization(request.organization, **form.cleaned_data)
     messages.success(request, "Saved.")
     return redirect("settings:organization")
 
@@ -144,7 +144,7 @@ def show_profile(request: OrganizationRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, initial={"name": user.get_full_name()}
     )
     if form.is_valid():
-        user.rename(form.cleaned_data["name"])
+        services.rename_user(user, name=form.cleaned_data["name"])
         messages.success(request, "Saved.")
         return redirect("settings:profile")
     context = {"form": form, "password_form": PasswordForm(user)}
@@ -159,7 +159,7 @@ def change_password(request: OrganizationRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(user, request.POST)
     if form.is_valid():
-        form.save()
+        services.change_password(user, password=form.cleaned_data["new_password1"])
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("settings:profile")

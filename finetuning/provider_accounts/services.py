@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from finetuning import audit
 from finetuning.addresses import AddressRefused, find_destination, parse_url
 from finetuning.errors import Conflict, Invalid
 from finetuning.models import Organization, ProviderAccount
@@ -62,7 +63,7 @@ def create_account(
     if organization.provider_accounts.count() >= MAX_ACCOUNTS:
         raise TooManyProviderAccounts(f"There are {MAX_ACCOUNTS} provider accounts already.")
     _set_key(account, api_key)
-    _save(account)
+    _save(account, "provider_account.created", before={}, details={})
     return account
 
 
@@ -72,7 +73,7 @@ def update_account(account: ProviderAccount, *, api_key: str = "", **columns: An
     Tested again once it is saved. Raises what `create_account` raises, and ProviderAccountInUse for another
     address of an account that has jobs.
     """
-    former_url = account.base_url
+    former_url, before = account.base_url, audit.snapshot(account)
     for name, value in columns.items():
         setattr(account, name, value)
     if account.base_url != former_url:
@@ -80,7 +81,8 @@ def update_account(account: ProviderAccount, *, api_key: str = "", **columns: An
         _check_may_move(account, api_key)
         account.listed_models = {}
     _set_key(account, api_key)
-    _save(account)
+    replaced = {"api_key": "replaced"} if api_key else {}
+    _save(account, "provider_account.changed", before=before, details=replaced)
     return account
 
 
@@ -137,7 +139,7 @@ def _set_key(account: ProviderAccount, api_key: str) -> None:
     account.set_api_key(api_key)
 
 
-def _save(account: ProviderAccount) -> None:
+def _save(account: ProviderAccount, action: str, *, before: audit.Snapshot, details: audit.Snapshot) -> None:
     """Write all columns, and ask the provider once they are committed."""
     organization = account.organization
     with transaction.atomic():
@@ -148,6 +150,7 @@ def _save(account: ProviderAccount) -> None:
         if account.is_default:
             others.update(is_default=False)
         account.save()
+        audit.record(action, account, before=before, details=details)
         transaction.on_commit(partial(check_account, account), robust=True)
 
 
@@ -167,6 +170,7 @@ def delete_account(account: ProviderAccount) -> None:
     """Raises ProviderAccountInUse when jobs were made with it: they keep saying who trained them."""
     try:
         with transaction.atomic():
+            audit.record("provider_account.deleted", account)
             account.delete()
     except (ProtectedError, IntegrityError) as error:
         message = "Jobs were made with this account. Switch it off instead: then it takes no new ones."

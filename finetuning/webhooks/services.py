@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from finetuning import audit
 from finetuning.addresses import AddressRefused, find_destination
 from finetuning.errors import Conflict, Invalid
 from finetuning.models import Organization, User, WebhookDelivery, WebhookEndpoint
@@ -62,13 +63,27 @@ def add_endpoint(organization: Organization, *, by: User, **columns: Any) -> Web
     endpoint = WebhookEndpoint(organization=organization, created_by=by, **columns)
     endpoint.set_new_secret()
     endpoint.save()
+    audit.record("webhook_endpoint.created", endpoint, before={})
     return endpoint
 
 
 def update_endpoint(endpoint: WebhookEndpoint, **columns: Any) -> WebhookEndpoint:
     """Change `url`, `description`, `event_types` or `is_enabled`. Raises WebhookAddressRefused."""
-    endpoint.change(**checked_columns(**columns))
+    return change_endpoint(endpoint, **checked_columns(**columns))
+
+
+def change_endpoint(endpoint: WebhookEndpoint, **columns: Any) -> WebhookEndpoint:
+    """The same with `checked_columns`."""
+    with audit.changing(endpoint, "webhook_endpoint.changed"):
+        endpoint.change(**columns)
     return endpoint
+
+
+@transaction.atomic
+def delete_endpoint(endpoint: WebhookEndpoint) -> None:
+    """Its log goes with it, and what was not delivered yet is dropped."""
+    audit.record("webhook_endpoint.deleted", endpoint)
+    endpoint.delete()
 
 
 def checked_columns(**columns: Any) -> dict[str, Any]:
@@ -90,9 +105,11 @@ def _check_url(url: str) -> None:
         raise WebhookAddressRefused(str(refusal), pointer="/url") from refusal
 
 
+@transaction.atomic
 def rotate_secret(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     """Make a new `secret`; for a day deliveries carry a signature of the old one as well."""
     endpoint.rotate_secret(now=timezone.now(), overlap=ROTATION_OVERLAP)
+    audit.record("webhook_endpoint.secret_rotated", endpoint)
     return endpoint
 
 

@@ -121,7 +121,7 @@ def send_test_event(request: OrganizationRequest, endpoint_id: UUID) -> HttpResp
 @admins_manage
 def delete_endpoint(request: OrganizationRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = _endpoint(request, endpoint_id)
-    endpoint.delete()
+    services.delete_endpoint(endpoint)
     messages.success(request, f"{endpoint.url} was deleted and is told nothing any more.")
     return redirect("webhooks:list")
 

@@ -1,7 +1,7 @@
 """Training jobs. The row is the queue: what is to be done next, and when, stands in its columns."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.db import models, transaction
@@ -102,6 +102,19 @@ class Job(OrganizationOwned):
     events_read_at = models.DateTimeField(null=True, blank=True)
 
     objects = JobManager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "description",
+        "workspace_id",
+        "dataset_id",
+        "provider_account_id",
+        "base_model",
+        "method",
+        "suffix",
+        "status",
+        "cancel_requested_at",
+    )
 
     class Meta:
         db_table = "fine_tuning_jobs"

@@ -1,7 +1,6 @@
 """Agents and API keys: what stands beside the operations of fine-tuning itself."""
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -125,5 +124,5 @@ class ApiKeyViewSet(OrganizationViewSet):
     @extend_schema(summary="Revoke an API key", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Takes the role admin. It is refused from now on; the row stays for the sake of its usage."""
-        self.get_object().revoke(now=timezone.now())
+        api_keys.revoke_key(self.get_object())
         return Response(status=204)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -66,6 +66,20 @@ class Agent(OrganizationOwned):
     )
 
     objects = AgentQuerySet.as_manager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "description",
+        "workspace_id",
+        "model_id",
+        "second_model_id",
+        "second_share",
+        "fallback_model_id",
+        "falls_back_to_base",
+        "recording",
+        "recorded_percent",
+        "retention_days",
+    )
 
     class Meta:
         db_table = "agents"

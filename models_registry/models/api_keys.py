@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
@@ -70,6 +70,14 @@ class ApiKey(OrganizationOwned):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     objects = ApiKeyManager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "prefix",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "revoked_at",
+    )
 
     class Meta:
         db_table = "api_keys"

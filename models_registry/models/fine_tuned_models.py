@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models, transaction
@@ -111,6 +111,15 @@ class FineTunedModel(OrganizationOwned):
 
     objects = FineTunedModelManager()
     with_deleted = FineTunedModelQuerySet.as_manager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "description",
+        "status",
+        "deployed",
+        "provider_model_id",
+        "deleted_at",
+    )
 
     class Meta:
         db_table = "fine_tuned_models"

@@ -1,6 +1,7 @@
 """What answers of models cost that nobody tuned: dated rows that operators keep, like the price book."""
 
 from datetime import date
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -32,6 +33,16 @@ class PlainPrice(models.Model):
     source_url = models.URLField("source", max_length=500, help_text="Where the provider says so.")
 
     objects = PlainPriceQuerySet.as_manager()
+
+    audited: ClassVar[tuple[str, ...]] = (
+        "provider_kind",
+        "model",
+        "valid_from",
+        "input_usd",
+        "cached_input_usd",
+        "output_usd",
+        "source_url",
+    )
 
     class Meta:
         db_table = "plain_prices"

@@ -45,6 +45,7 @@ PAGES = {
     "provider-account": ("provider_accounts:detail", "account"),
     "keys": ("keys:list", None),
     "playground": ("playground:show", None),
+    "audit": ("settings:audit", None),
     "profile": ("settings:profile", None),
     "api-datasets": ("dataset-list", None),
     "api-job": ("job-detail", "running_job"),

@@ -8,10 +8,10 @@ import json
 import pytest
 
 from datasets.exporting import FORMATS, NotExportable, NothingStored, export_dataset
-from datasets.inert import csv_row, inert
 from datasets.layouts_out import NotRepresentable, sharegpt
 from datasets.training_files import row_of
 from finetuning.downloads import Download
+from finetuning.inert import csv_row, inert
 from tests.datasets.conftest import lines, row
 from tests.factories import DatasetFactory
 

@@ -397,6 +397,7 @@ PAGES = [
     GET("settings:workspace", VIEWER, of="workspace"),
     POST("settings:workspace", ADMIN, of="workspace", send=NAME),
     POST("settings:delete-workspace", ADMIN, of="empty_workspace"),
+    GET("settings:audit", ADMIN),
     POST("settings:profile", VIEWER, send=NAME),
     POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
     POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
