@@ -24,6 +24,8 @@ from tests.factories import (
 from tests.gateway.upstream import Upstream, serve
 from tests.waiting import wait_until
 
+BASE = "gpt-4.1-mini-2025-04-14"
+
 
 @pytest.fixture
 def organization(transactional_db):
@@ -126,6 +128,16 @@ def make_agent(organization, member):
 @pytest.fixture
 def key(organization, member):
     return api_keys.issue_key(organization, by=member, name="Help desk")[1]
+
+
+@pytest.fixture
+def sandbox_bot(sandbox, organization, provider_account, make_agent):
+    """The agent `support-bot`, which the sandbox answers."""
+    job = JobFactory(organization=organization, provider_account=provider_account, status="succeeded")
+    model = FineTunedModelFactory(
+        organization=organization, job=job, deployed=True, provider_model_id=BASE, base_model=BASE
+    )
+    return make_agent(model=model)
 
 
 @contextmanager

@@ -8,23 +8,16 @@ from django.utils import timezone
 from pydantic import BaseModel
 
 from models_registry import api_keys
-from tests.factories import FineTunedModelFactory, JobFactory
-from tests.gateway.conftest import usage
+from tests.gateway.conftest import BASE, usage
 from tests.gateway.upstream import completion, event
 
 SAY_HI = [{"role": "user", "content": "Hi"}]
-BASE = "gpt-4.1-mini-2025-04-14"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
 @pytest.fixture
-def client(gateway, sandbox, organization, provider_account, make_agent, key):
-    job = JobFactory(organization=organization, provider_account=provider_account, status="succeeded")
-    model = FineTunedModelFactory(
-        organization=organization, job=job, deployed=True, provider_model_id=BASE, base_model=BASE
-    )
-    make_agent(model=model)
+def client(gateway, sandbox_bot, key):
     return gateway.client(key)
 
 
