@@ -19,7 +19,7 @@ PAGES = {FAILED: "jobs:detail", INVALID: "datasets:detail"}
 
 @dataclass(frozen=True, kw_only=True)
 class Concern:
-    """A job that failed and was not tried again, or a dataset that cannot be trained on. `detail` may be empty."""
+    """A job that failed and was not tried again, or a dataset that cannot be trained on."""
 
     state: str
     name: str
@@ -50,7 +50,7 @@ def _rows(rows: QuerySet[Any], limit: int, **detail: Any) -> QuerySet[Any, dict[
 
 
 def retiring(organization: Organization, *, base_models: Collection[str], day: date) -> dict[str, date]:
-    """Which of these base models retire within 90 days, or have, at the organization's providers, and when."""
+    """When each of these base models retires at the organization's providers, if in 90 days or before."""
     kinds = organization.provider_accounts.values("kind")
     known = BaseRetirement.objects.filter(
         base_model__in=base_models, provider_kind__in=kinds, retires_on__lte=day + RETIRES_SOON

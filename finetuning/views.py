@@ -14,14 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from finetuning.activity import recent_activity
 from finetuning.attention import concerns, retiring
 from finetuning.errors import Refused
-from finetuning.models import Organization, User
+from finetuning.models import Organization, Role, User
 from finetuning.organizations import services
 from finetuning.organizations.forms import NameForm
+from finetuning.search import SEARCHED, find_commands, find_rows
 from finetuning.tenancy import SESSION_KEY, OrganizationRequest, members_only, set_organization
 from finetuning.trends import daily_counts
 
 SHOWN_ACTIVITIES = 10
 SHOWN_CONCERNS = 5
+SHOWN_HITS = 8
+SEARCH_LENGTH = 200
 
 
 @require_safe
@@ -40,6 +43,21 @@ def dashboard(request: OrganizationRequest) -> HttpResponse:
         "activities": recent_activity(organization, limit=SHOWN_ACTIVITIES),
     }
     return render(request, "finetuning/dashboard.html", context)
+
+
+@require_safe
+@members_only
+def search(request: OrganizationRequest) -> HttpResponse:
+    """Rows and pages that `?q=` finds: a page of links, or for the palette's script the options alone."""
+    text = request.GET.get("q", "")[:SEARCH_LENGTH]
+    context = {
+        "q": text,
+        "hits": find_rows(request.organization, text, limit=SHOWN_HITS),
+        "commands": find_commands(text, may_change=request.membership.role != Role.VIEWER),
+        "searched": SEARCHED,
+    }
+    template = "finetuning/_options.html" if request.htmx else "finetuning/search.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
 
 
 def _trends(organization: Organization, now: datetime) -> dict[str, list[int]]:

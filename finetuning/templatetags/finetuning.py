@@ -171,7 +171,7 @@ def sparkline(counts: Sequence[int]) -> SafeString:
     """Draw counts as a small line; it is decoration, so the text beside it must say what matters."""
     top = max(*counts, 1)
     points = [
-        f"{SPARK_WIDTH * index / (len(counts) - 1):.1f},{SPARK_HEIGHT - 1 - (SPARK_HEIGHT - 2) * count / top:.1f}"
+        f"{SPARK_WIDTH * index / (len(counts) - 1):.1f},{1 + (SPARK_HEIGHT - 2) * (1 - count / top):.1f}"
         for index, count in enumerate(counts)
     ]
     return format_html(

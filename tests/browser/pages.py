@@ -89,6 +89,8 @@ def addresses(world):
         "dataset-example": f"{reverse('datasets:example', args=[world['version'].pk])}?position=0",
         "playground-example": f"{reverse('playground:show')}?dataset={world['version'].pk}&position=0",
         "dataset-import": f"{reverse('datasets:new')}?method=import",
+        "search": f"{reverse('finetuning:search')}?q=support",
+        "job-compare": f"{reverse('jobs:compare')}?jobs={world['job'].pk},{world['running_job'].pk}",
         "job-new-model": chosen,
         "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",
         "webhook-delivery": reverse("webhooks:delivery", args=[world["endpoint"].pk, world["delivery"].pk]),
