@@ -1,11 +1,12 @@
 from django.urls import path
 
-from jobs import views
+from jobs import compare_views, views
 
 app_name = "jobs"
 urlpatterns = [
     path("", views.list_jobs, name="list"),
     path("rows", views.list_jobs, {"template": "jobs/_list.html"}, name="rows"),
+    path("compare", compare_views.compare_jobs, name="compare"),
     path("costs", views.list_costs, name="costs"),
     path("new", views.new_job, name="new"),
     path("new/check", views.check_job, name="check"),

@@ -31,7 +31,8 @@ from jobs.timeline import timeline
 ROWS_PER_PAGE = 20
 EVENTS_PER_PAGE = 100
 SHOWN_RETRIES = 5
-TABLE_ROWS = 50
+# For the table: more of them are read than shown, for those with a validation are kept.
+MOST_POINTS, TABLE_ROWS = 200, 50
 STEP_NUMBER = re.compile(r"[0-9]{1,15}")
 TABS = {
     "": ("All", "total_jobs"),
@@ -254,7 +255,7 @@ def _curl(url: str, form: JobForm, dataset: Dataset) -> str:
 def show_job(request: OrganizationRequest, job_id: UUID) -> HttpResponse:
     """Everything about one job. What changes while it goes on are fragments that are asked for again."""
     job = _job(request, job_id)
-    points = read_points(job.events.metrics().values_list("metadata", flat=True))
+    points = read_points(job.measurements(MOST_POINTS))
     context = {
         **_progress(request, job),
         **_log(request, job),
@@ -283,7 +284,7 @@ def list_events(
 @require_safe
 @members_only
 def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
-    """The loss curve for the chart: only steps after `?afterStep=`, thinned out to 1,500."""
+    """The curves for the chart: only steps after `?afterStep=`, thinned out to 1,500."""
     job = _job(request, job_id)
     after = request.GET.get("afterStep", "")
     measured = job.events.metrics()
@@ -295,6 +296,8 @@ def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
             "steps": [point.step for point in points],
             "trainLoss": [point.train_loss for point in points],
             "validLoss": [point.valid_loss for point in points],
+            "trainAccuracy": [point.train_accuracy for point in points],
+            "validAccuracy": [point.valid_accuracy for point in points],
             "finished": job.is_finished,
         }
     )

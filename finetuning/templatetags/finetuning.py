@@ -1,5 +1,6 @@
 """How values look on the pages: money, sizes, times, states, icons and form fields."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -16,6 +17,7 @@ NOTHING = "\N{EM DASH}"
 MINUTE, HOUR, DAY = 60, 3600, 86400
 FOUR_DIGITS = 999.5
 UNITS = (("day", DAY), ("hour", HOUR), ("minute", MINUTE))
+SPARK_WIDTH, SPARK_HEIGHT = 120, 32
 CENT = Decimal("0.01")
 
 # Word of a state -> tone of its dot. The word stands beside the dot: colour alone tells nobody anything.
@@ -162,6 +164,30 @@ def _in_words(seconds: float) -> str:
     count = int(distance // length)
     words = f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{words} ago" if seconds >= 0 else f"in {words}"
+
+
+@register.simple_tag
+def sparkline(counts: Sequence[int]) -> SafeString:
+    """Draw counts as a small line; it is decoration, so the text beside it must say what matters."""
+    top = max(*counts, 1)
+    points = [
+        f"{SPARK_WIDTH * index / (len(counts) - 1):.1f},{1 + (SPARK_HEIGHT - 2) * (1 - count / top):.1f}"
+        for index, count in enumerate(counts)
+    ]
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true" '
+        'focusable="false"><polygon points="0,{height} {line} {width},{height}"></polygon>'
+        '<polyline points="{line}"></polyline></svg>',
+        width=SPARK_WIDTH,
+        height=SPARK_HEIGHT,
+        line=" ".join(points),
+    )
+
+
+@register.filter
+def total(counts: Iterable[int]) -> int:
+    """Add up a list of numbers."""
+    return sum(counts)
 
 
 @register.inclusion_tag("_field.html")

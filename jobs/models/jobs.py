@@ -1,10 +1,11 @@
 """Training jobs. The row is the queue: what is to be done next, and when, stands in its columns."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -14,6 +15,22 @@ from finetuning.webhooks.events import announce
 from jobs.advice import Advice, advice
 from jobs.models.querysets import TIMED_SUCCESS, IllegalMove, JobManager, LeaseLost
 from jobs.states import ACTIVE, PAUSED, TERMINAL, Status, sources
+
+# The first event at or after each of some moments, or one of the next few that has a validation: a look into
+# the index for each moment.
+SPREAD = """
+    SELECT DISTINCT ON (created_at, id) metadata::text
+    FROM generate_series(0, %(spans)s) span, LATERAL (
+        SELECT * FROM (
+            SELECT id, created_at, metadata FROM fine_tuning_events
+            WHERE job_id = %(job)s AND event_type = 'metrics'
+                AND created_at >= %(first)s + (%(last)s - %(first)s) * (span::float / %(spans)s)
+            ORDER BY created_at, id LIMIT 10
+        ) next
+        ORDER BY NOT metadata ?| ARRAY['full_valid_loss', 'valid_loss'], created_at, id LIMIT 1
+    ) event
+    ORDER BY created_at, id
+"""
 
 
 class Job(OrganizationOwned):
@@ -234,6 +251,21 @@ class Job(OrganizationOwned):
             return False
         usual = self.organization.jobs.usual_queue_time()
         return usual is not None and (timezone.now() - self.queued_at).total_seconds() > usual
+
+    def measurements(self, limit: int) -> list[dict[str, Any]]:
+        """What was measured in its steps: all, or at most `limit` of them, evenly spread in time.
+
+        However many there are, no more than ten times `limit` rows are read. Those with a validation are kept
+        before their nearest neighbours.
+        """
+        measured = self.events.metrics()
+        found = list(measured.values_list("created_at", "metadata")[: limit + 1])
+        if len(found) <= limit:
+            return [metadata for _, metadata in found]
+        last = measured.values_list("created_at", flat=True).last()
+        with connection.cursor() as cursor:
+            cursor.execute(SPREAD, {"job": self.pk, "first": found[0][0], "last": last, "spans": limit - 1})
+            return [json.loads(metadata) for (metadata,) in cursor.fetchall()]
 
     def claim(self, *, now: datetime, until: datetime) -> bool:
         """Take the lease of a job that is not finished. False: another worker holds it."""

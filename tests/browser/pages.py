@@ -1,4 +1,7 @@
-"""Every page, by the name of its picture. Those of PUBLIC are looked at before anybody has signed in."""
+"""Every page, by the name of its picture. Those of PUBLIC are looked at before anybody has signed in.
+
+NO_PAGES are the other routes of the site: parts of pages, files, and what only takes a form.
+"""
 
 from django.urls import reverse
 
@@ -29,9 +32,12 @@ PAGES = {
     "job-cancelled": ("jobs:detail", "cancelled_job"),
     "job-pending": ("jobs:detail", "pending_job"),
     "job-events": ("jobs:events", "job"),
+    "job-costs": ("jobs:costs", None),
     "job-cancel": ("jobs:cancel", "running_job"),
     "models": ("models_registry:list", None),
     "model": ("models_registry:detail", "model"),
+    "agents": ("agents:list", None),
+    "agent": ("agents:detail", "agent"),
     "webhooks": ("webhooks:list", None),
     "webhook-new": ("webhooks:new", None),
     "webhook": ("webhooks:detail", "endpoint"),
@@ -49,6 +55,22 @@ PAGES = {
     "profile": ("settings:profile", None),
     "api-datasets": ("dataset-list", None),
     "api-job": ("job-detail", "running_job"),
+}
+NO_PAGES = {
+    *("healthz", "readyz", "metrics", "providers:webhook"),
+    *("finetuning:switch-organization",),
+    *("datasets:cards", "datasets:status", "datasets:sample", "datasets:report", "datasets:export"),
+    *("datasets:preview", "datasets:validate", "datasets:delete", "datasets:repair", "datasets:redact"),
+    *("datasets:save-edits", "datasets:discard-edits", "conversations:feedback"),
+    *("jobs:rows", "jobs:check", "jobs:estimate", "jobs:progress", "jobs:metrics", "jobs:log"),
+    *("jobs:retry", "jobs:pause", "jobs:resume", "jobs:checkpoint"),
+    *(f"models_registry:{act}" for act in ("deploy", "undeploy", "archive", "delete")),
+    *("agents:split", "agents:settings", "agents:roll-back", "keys:revoke"),
+    *("playground:ask", "playground:save"),
+    *("members:role", "members:remove", "members:revoke"),
+    *("settings:spending", "settings:password", "settings:delete-organization", "settings:delete-workspace"),
+    *("provider_accounts:test", "provider_accounts:delete"),
+    *("webhooks:rotate", "webhooks:test", "webhooks:delete", "webhooks:resend"),
 }
 
 
@@ -68,6 +90,8 @@ def addresses(world):
         "dataset-example": f"{reverse('datasets:example', args=[world['version'].pk])}?position=0",
         "playground-example": f"{reverse('playground:show')}?dataset={world['version'].pk}&position=0",
         "dataset-import": f"{reverse('datasets:new')}?method=import",
+        "search": f"{reverse('finetuning:search')}?q=support",
+        "job-compare": f"{reverse('jobs:compare')}?jobs={world['job'].pk},{world['running_job'].pk}",
         "job-new-model": chosen,
         "job-new-review": f"{chosen}&base_model=gpt-4.1-mini-2025-04-14&provider=sandbox&name=Support&step=review",
         "webhook-delivery": reverse("webhooks:delivery", args=[world["endpoint"].pk, world["delivery"].pk]),

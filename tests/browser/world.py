@@ -47,6 +47,7 @@ def build_world(organization, user, sandbox):
         **add_colleagues(organization, user),
         **{"dataset": support, "invalid_dataset": mistakes, "waiting_dataset": waiting, "model": model},
         "version": version,
+        "agent": organization.agents.get(),
         **{"endpoint": endpoint, "delivery": endpoint.deliveries.newest_first().last()},
         **{"job": done, "cancelled_job": cancelled, "running_job": running, "pending_job": pending},
     }
@@ -76,8 +77,9 @@ def add_conversations(organization):
 
 def add_colleagues(organization, user):
     """Somebody of each role, one who is invited, a workspace, and an account whose key was refused."""
+    domain = f"{organization.name.lower()}.example.com"
     for role in Role:
-        person = User.objects.create_user(f"{role}@example.com", first_name=f"{role.label} Example")
+        person = User.objects.create_user(f"{role}@{domain}", first_name=f"{role.label} Example")
         person.memberships.create(organization=organization, role=role)
     _, token = invitations.invite_member(
         organization, by=user.memberships.get(), email="ada@example.com", role=Role.ADMIN, page=""

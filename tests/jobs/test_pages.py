@@ -341,7 +341,10 @@ def test_sends_only_the_steps_after_the_last_one_that_was_seen(signed_in, job):
 
     answer = signed_in.get(reverse("jobs:metrics", args=[job.pk]), {"afterStep": "1"}).json()
 
-    assert answer == {"steps": [2, 10], "trainLoss": [0.5, 0.1], "validLoss": [None, None], "finished": False}
+    assert answer == {
+        **{"steps": [2, 10], "trainLoss": [0.5, 0.1], "validLoss": [None, None], "finished": False},
+        **{"trainAccuracy": [None, None], "validAccuracy": [None, None]},
+    }
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "²", "9" * 400])

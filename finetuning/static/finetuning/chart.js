@@ -1,8 +1,12 @@
-// The loss chart: <figure class="chart" data-loss-chart="URL">. The URL answers
-// {steps: [..], trainLoss: [..], validLoss: [.. or null], finished: bool}, only steps after ?afterStep=N.
+// Curves of jobs: <figure class="chart" data-chart>. Each element with data-curve="URL" in it is a job; the URL
+// answers {steps: [..], trainLoss: [..], validLoss: [.. or null], trainAccuracy, validAccuracy, finished: bool},
+// only steps after ?afterStep=N. [data-measure] names which of them are drawn.
 (() => {
   "use strict";
   const POLL_MS = 2000;
+  const COLOURS = ["--busy", "--warn", "--good", "--bad", "--fifth"];
+  const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4]];
+  const LABELS = { trainLoss: "Training loss", validLoss: "Validation loss", trainAccuracy: "Training accuracy", validAccuracy: "Validation accuracy" };
 
   // The exponential moving average of Weights & Biases: corrected for its start, gaps stay gaps.
   const smooth = (values, weight) => {
@@ -16,14 +20,35 @@
     });
   };
 
-  class LossChart {
+  class Curve {
+    constructor(element) {
+      this.url = element.dataset.curve;
+      this.name = element.dataset.curveName ?? "";
+      this.steps = [];
+      this.measured = Object.fromEntries(Object.keys(LABELS).map((key) => [key, []]));
+    }
+
+    // True when something new came.
+    async load() {
+      const url = new URL(this.url, location.href);
+      if (this.steps.length) url.searchParams.set("afterStep", this.steps.at(-1));
+      const answer = await fetch(url, { headers: { Accept: "application/json" } });
+      if (answer.redirected) location.reload();
+      if (!answer.ok || answer.redirected) return false;
+      const found = await answer.json();
+      this.finished = found.finished;
+      this.steps.push(...found.steps);
+      for (const [key, values] of Object.entries(this.measured)) values.push(...found[key]);
+      return found.steps.length > 0;
+    }
+  }
+
+  class Chart {
     constructor(figure) {
       this.figure = figure;
       this.canvas = figure.querySelector(".chart-canvas");
-      this.steps = [];
-      this.train = [];
-      this.valid = [];
-      for (const control of figure.querySelectorAll("[data-smoothing], [data-log]")) {
+      this.curves = [figure, ...figure.querySelectorAll("[data-curve]")].filter((one) => one.dataset.curve).map((one) => new Curve(one));
+      for (const control of figure.querySelectorAll("[data-smoothing], [data-log], [data-measure]")) {
         control.addEventListener("input", () => this.draw());
       }
       document.addEventListener("themechange", () => this.draw());
@@ -34,74 +59,77 @@
 
     async load() {
       clearTimeout(this.timer);
-      if (this.loading || this.finished || document.hidden) return;
+      const open = this.curves.filter((curve) => !curve.finished);
+      if (this.loading || !open.length || document.hidden) return;
       this.loading = true;
-      try {
-        const url = new URL(this.figure.dataset.lossChart, location.href);
-        if (this.steps.length) url.searchParams.set("afterStep", this.steps.at(-1));
-        const answer = await fetch(url, { headers: { Accept: "application/json" } });
-        if (answer.redirected) return location.reload();
-        if (answer.ok) this.take(await answer.json());
-      } catch {
-        // Offline for a moment: the next round asks again.
-      } finally {
-        this.loading = false;
-        if (!this.finished) this.timer = setTimeout(() => this.load(), POLL_MS);
-      }
-    }
-
-    take({ steps, trainLoss, validLoss, finished }) {
-      this.finished = finished;
-      if (!steps.length) return;
-      this.steps.push(...steps);
-      this.train.push(...trainLoss);
-      this.valid.push(...validLoss);
-      this.draw();
+      // Offline for a moment: the next round asks again.
+      const news = await Promise.all(open.map((curve) => curve.load().catch(() => false)));
+      this.loading = false;
+      if (news.some(Boolean)) this.draw();
+      this.timer = setTimeout(() => this.load(), POLL_MS);
     }
 
     size() {
       return { width: Math.max(240, this.canvas.clientWidth), height: 280 };
     }
 
-    draw() {
-      if (!this.steps.length) return;
-      this.plot?.destroy();
-      this.canvas.replaceChildren();
-      const weight = Number(this.figure.querySelector("[data-smoothing]")?.value ?? 0);
-      const logarithmic = this.figure.querySelector("[data-log]")?.checked ?? false;
-      const data = [this.steps, smooth(this.train, weight), this.valid];
-      this.plot = new uPlot(this.options(logarithmic), data, this.canvas);
-      this.describe();
+    // What is drawn: one line for each curve and measure of which anything was measured.
+    lines() {
+      const keys = (this.figure.querySelector("[data-measure]")?.value ?? "trainLoss validLoss").split(" ");
+      return this.curves.flatMap((curve) => keys.map((key) => ({
+        curve, key, values: curve.measured[key], label: curve.name || LABELS[key],
+      }))).filter(({ values }) => values.some((value) => value !== null));
     }
 
-    options(logarithmic) {
+    draw() {
+      const lines = this.lines();
+      this.plot?.destroy();
+      this.plot = null;
+      this.canvas.replaceChildren();
+      if (!lines.length) return this.say("Nothing of this was measured.");
+      const weight = Number(this.figure.querySelector("[data-smoothing]")?.value ?? 0);
+      // Validation is measured now and then, and over many examples: it is smooth by itself.
+      const tables = lines.map(({ curve, key, values }) => [curve.steps, key.startsWith("train") ? smooth(values, weight) : values]);
+      this.plot = new uPlot(this.options(lines), uPlot.join(tables), this.canvas);
+      this.describe(lines);
+    }
+
+    say(text) {
+      const box = document.createElement("div");
+      box.className = "chart-empty";
+      box.textContent = text;
+      this.canvas.removeAttribute("role");
+      this.canvas.removeAttribute("aria-label");
+      this.canvas.append(box);
+    }
+
+    options(lines) {
       const style = getComputedStyle(this.figure);
       const probe = document.createElement("span");
       this.figure.append(probe);
       const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
       const axis = { stroke: colour("--tblr-secondary-color"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${style.fontFamily}` };
-      const digits = (_, value) => (value === null ? "–" : value.toFixed(4));
-      const series = [
-        { label: "Step" },
-        { label: "Training loss", stroke: colour("--busy"), width: 1.75, points: { show: false }, value: digits },
-        { label: "Validation loss", stroke: colour("--warn"), width: 1.75, spanGaps: true, value: digits },
-      ];
+      const value = (_, number) => (number == null ? "–" : number.toFixed(4));
+      const drawn = lines.map(({ label }, index) => ({
+        label, value, stroke: colour(COLOURS[index]), dash: DASHES[index], width: 1.75, spanGaps: true, points: { show: false },
+      }));
       probe.remove();
+      const logarithmic = this.figure.querySelector("[data-log]")?.checked ?? false;
       const y = logarithmic ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high * 1.05] };
-      return { ...this.size(), scales: { x: { time: false }, y }, axes: [axis, { ...axis, size: 56 }], series };
+      return { ...this.size(), scales: { x: { time: false }, y }, axes: [axis, { ...axis, size: 56 }], series: [{ label: "Step" }, ...drawn] };
     }
 
-    describe() {
-      const last = this.train.at(-1);
-      const valid = this.valid.findLast((value) => value !== null);
+    describe(lines) {
+      const words = lines.map(({ curve, values, label }) => {
+        const known = values.filter((value) => value !== null);
+        return `${label} went from ${known[0].toFixed(3)} to ${known.at(-1).toFixed(3)} in ${curve.steps.at(-1)} steps.`;
+      });
       this.canvas.setAttribute("role", "img");
-      this.canvas.setAttribute("aria-label",
-        `Training loss went from ${this.train[0]?.toFixed(3)} to ${last?.toFixed(3)} in ${this.steps.at(-1)} steps.`
-        + (valid === undefined ? "" : ` Validation loss is ${valid.toFixed(3)}.`));
+      this.canvas.setAttribute("aria-label", words.join(" "));
     }
   }
 
   addEventListener("DOMContentLoaded", () => {
-    for (const figure of document.querySelectorAll("[data-loss-chart]")) new LossChart(figure);
+    for (const figure of document.querySelectorAll("[data-chart]")) new Chart(figure);
   });
 })();
