@@ -30,9 +30,9 @@ from models_registry.gateway.calls import EVENT_STREAM, Message, Providers, Rela
 from models_registry.gateway.errors import GatewayError, cap_reached, unavailable
 from models_registry.gateway.journal import Journal
 from models_registry.gateway.limits import Limits
-from models_registry.gateway.routes import Caller, Reader, Recording, Route, Target, target_of
+from models_registry.gateway.routes import Caller, Reader, Recording, Route
 from models_registry.models import Agent, ApiKey, FineTunedModel
-from models_registry.usage import MODEL_LENGTH, CallRecord, month_of, plain_prices_of
+from models_registry.usage import MODEL_LENGTH, CallRecord, month_of
 
 logger = logging.getLogger(__name__)
 
@@ -184,14 +184,8 @@ def _route(organization: Organization, choice: Choice) -> Route:
     if choice.agent is not None:
         return replace(Reader().route_of_agent(caller, choice.agent), recording=COLLECTED)
     assert choice.model is not None
-    target = _base(choice.model) if choice.is_base else Reader().target(choice.model)
+    target = Reader().base_target(choice.model) if choice.is_base else Reader().target(choice.model)
     return Route(caller=caller, target=target, recording=COLLECTED)
-
-
-def _base(model: FineTunedModel) -> Target:
-    account = model.provider_account
-    prices = plain_prices_of(account, model.base_model)
-    return replace(target_of(account, model.base_model), prices=prices)
 
 
 class Notes(Journal):

@@ -17,7 +17,7 @@ from finetuning.providers.base import ProviderRefused
 from models_registry.gateway.errors import GatewayError, invalid_key, no_such_model, suspended
 from models_registry.models import Agent, ApiKey, FineTunedModel
 from models_registry.models.api_keys import KEY_MARK, PREFIX_LENGTH
-from models_registry.usage import Prices, month_of, prices_of
+from models_registry.usage import Prices, month_of, plain_prices_of, prices_of
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class Reader:
     def __init__(self) -> None:
         self._spent = Recent(SPENT_SECONDS, _spent)
         self._prices = Recent(PRICES_SECONDS, _prices)
+        self._plain_prices = Recent(PRICES_SECONDS, _plain_prices)
 
     def read_caller(self, clear_key: str) -> Caller:
         """Whose key this is. Raises GatewayError 401, 403."""
@@ -132,34 +133,43 @@ class Reader:
         return Route(caller=caller, target=self.target(model))
 
     def route_of_agent(self, caller: Caller, agent: Agent) -> Route:
-        """Where the agent's calls go, whoever makes them. Raises GatewayError 404, 503."""
-        if agent.model is None:
+        """Where the agent's calls go, whoever makes them: past its model, where that cannot be asked.
+
+        Raises GatewayError 404, 503.
+        """
+        model = agent.model
+        if model is None:
             raise no_such_model(agent.name)
+        second, fallback = self._beside(agent, agent.second_model), self._stand_in(agent, model)
+        other = second or fallback
+        target = (_usable(agent, lambda: self.target(model)) or other) if other else self.target(model)
         return Route(
             caller=caller,
             agent_id=agent.pk,
             recording=_recording(agent),
-            target=self.target(agent.model),
-            second=self._beside(agent, agent.second_model),
+            target=target,
+            second=second,
             second_share=agent.second_share,
-            fallback=self._stand_in(agent, agent.model),
+            fallback=fallback,
         )
 
     def _stand_in(self, agent: Agent, model: FineTunedModel) -> Target | None:
         """What answers when `model` fails."""
         if agent.falls_back_to_base:
-            return target_of(model.provider_account, model.base_model)
+            return _usable(agent, lambda: self.base_target(model))
         return self._beside(agent, agent.fallback_model)
 
     def _beside(self, agent: Agent, model: FineTunedModel | None) -> Target | None:
         """A model that the agent can do without; nothing that was put away, or that cannot be asked."""
         if model is None or not model.is_callable:
             return None
-        try:
-            return self.target(model)
-        except GatewayError as error:
-            logger.warning("agent %s does without a model: %s", agent.pk, error)
-            return None
+        return _usable(agent, lambda: self.target(model))
+
+    def base_target(self, model: FineTunedModel) -> Target:
+        """What `model` was made from, at the same provider. Raises GatewayError 503."""
+        account = model.provider_account
+        prices = self._plain_prices.of(model, name=(account.kind, model.base_model))
+        return replace(target_of(account, model.base_model), prices=prices)
 
     def target(self, model: FineTunedModel) -> Target:
         """The model where its provider has it. Raises GatewayError 503."""
@@ -168,12 +178,25 @@ class Reader:
         return replace(target_of(account, model.provider_model_id), prices=prices, model_id=model.pk)
 
 
+def _usable(agent: Agent, read: Callable[[], Target]) -> Target | None:
+    """What `read` gives; None, and a line in the log, where its provider account cannot be used."""
+    try:
+        return read()
+    except GatewayError as error:
+        logger.warning("agent %s does without a model: %s", agent.pk, error)
+        return None
+
+
 def _spent(organization: Organization) -> Decimal:
     return organization.usage_days.in_month(month_of(timezone.now())).spent()
 
 
 def _prices(model: FineTunedModel) -> Prices | None:
     return prices_of(model.provider_account, model.base_model)
+
+
+def _plain_prices(model: FineTunedModel) -> Prices | None:
+    return plain_prices_of(model.provider_account, model.base_model)
 
 
 def _recording(agent: Agent) -> Recording | None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 
 import httpx2
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from models_registry import agents, api_keys
 from models_registry import services as registry
-from models_registry.models import UsageDay
+from models_registry.models import PlainPrice, UsageDay
 from tests.factories import ProviderAccountFactory
 from tests.gateway.conftest import usage
 from tests.gateway.upstream import completion, delta, event
@@ -140,10 +141,30 @@ def test_lets_the_base_model_answer(gateway, upstream, make_model, make_agent, k
     upstream.answer(model.base_model, completion())
 
     assert gateway.post(key, ASK).status_code == 200
-    # The book has the prices of fine-tuned models alone.
     gateway.stop()
     day = UsageDay.objects.get(requests=1)
     assert (day.price_usd, day.unpriced_tokens) == (0, 10)
+
+
+def test_prices_a_base_model_that_stands_in_as_not_tuned(gateway, upstream, make_model, make_agent, key):
+    model = make_model("broken")
+    make_agent(model=model, falls_back_to_base=True)
+    PlainPrice.objects.create(
+        provider_kind="compatible",
+        model=model.base_model,
+        valid_from=date(2025, 1, 1),
+        input_usd=2,
+        output_usd=6,
+        source_url="https://prices.example.com",
+    )
+    upstream.answer("broken", {"error": {"message": "Gone."}}, status=404)
+    upstream.answer(model.base_model, completion(prompt_tokens=1_000_000, completion_tokens=500_000))
+
+    gateway.post(key, ASK)
+
+    gateway.stop()
+    day = UsageDay.objects.get(requests=1)
+    assert (str(day.price_usd), day.unpriced_tokens) == ("5.0000000000", 0)
 
 
 @pytest.mark.parametrize("put_away", [registry.archive_model, registry.delete_model])
@@ -212,6 +233,68 @@ def test_sends_a_share_to_no_model_whose_account_has_no_key(
     assert gateway.post(key, ASK).status_code == 200
     assert [body["model"] for _, body in upstream.asked] == ["real-model"]
     assert f"agent {agent.pk} does without a model: The provider account has no API key." in caplog.text
+
+
+@pytest.fixture
+def keyless_model(organization, upstream, make_model):
+    """A model that was deployed before its account's key was taken away."""
+    keyless = ProviderAccountFactory(organization=organization, kind="compatible", base_url=upstream.url)
+    return make_model("keyless", provider_account=keyless)
+
+
+def test_goes_on_to_the_second_model_when_the_first_has_no_key(
+    gateway, upstream, make_model, make_agent, member, key, keyless_model, caplog
+):
+    agent = make_agent(model=keyless_model, fallback_model=make_model("older"))
+    agents.split_agent(agent, second_model=make_model("second"), second_share=1, by=member)
+    upstream.answer("second", completion())
+
+    assert gateway.post(key, ASK).status_code == 200
+    assert [body["model"] for _, body in upstream.asked] == ["second"]
+    assert f"agent {agent.pk} does without a model: The provider account has no API key." in caplog.text
+
+
+def test_goes_on_to_the_fallback_when_no_other_model_has_a_key(
+    gateway, upstream, make_model, make_agent, member, key, keyless_model
+):
+    agent = make_agent(model=keyless_model, fallback_model=make_model("older"))
+    keyless_too = make_model("keyless-too", provider_account=keyless_model.provider_account)
+    agents.split_agent(agent, second_model=keyless_too, second_share=50, by=member)
+    upstream.answer("older", completion("Still here."))
+
+    assert gateway.post(key, ASK).json()["choices"][0]["message"]["content"] == "Still here."
+    gateway.stop()
+    assert (usage()["requests"], usage()["errors"]) == (1, 0)
+
+
+def test_goes_on_to_the_second_model_when_the_base_model_has_no_key_either(
+    gateway, upstream, make_model, make_agent, member, key, keyless_model
+):
+    agent = make_agent(model=keyless_model, falls_back_to_base=True)
+    agents.split_agent(agent, second_model=make_model("second"), second_share=50, by=member)
+    upstream.answer("second", completion())
+
+    assert gateway.post(key, ASK).status_code == 200
+
+
+@pytest.mark.parametrize("settings", [{}, {"falls_back_to_base": True}])
+def test_says_what_is_wrong_with_the_first_model_when_no_other_can_answer(
+    gateway, make_agent, key, keyless_model, settings
+):
+    make_agent(model=keyless_model, **settings)
+
+    answer = gateway.post(key, ASK)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "provider_key_missing")
+
+
+def test_calls_a_model_whose_account_takes_no_new_jobs(gateway, upstream, account, make_model, key):
+    make_model()
+    account.is_enabled = False
+    account.save()
+    upstream.answer("real-model", completion())
+
+    assert gateway.post(key, ASK | {"model": "real-model"}).status_code == 200
 
 
 def test_calls_the_model_that_an_agent_was_rolled_back_to(gateway, upstream, make_model, member, key):

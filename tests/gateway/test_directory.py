@@ -155,7 +155,7 @@ def test_reads_prices_and_the_months_spending_seldom(
     organization, member, make_model, make_agent, django_assert_num_queries
 ):
     organization.cap_spending(1, now=organization.created_at)
-    make_agent(model=make_model())
+    make_agent(model=make_model(), falls_back_to_base=True)
     keys = [api_keys.issue_key(organization, by=member, name="Key")[1] for _ in range(2)]
     reader = Reader()
     reader.read_route(reader.read_caller(keys[0]), "support-bot")
