@@ -1,8 +1,18 @@
-"""What migrations say in SQL, because Django has no words for it. See docs/decisions/0005 and 0006."""
+"""What Django has no words for: SQL of migrations (docs/decisions/0005 and 0006), a session of our own."""
 
 from collections.abc import Sequence
 
+import psycopg
+from django.conf import settings
+from django.db import connection
 from django.db.migrations.operations import RunSQL
+
+
+def new_session() -> psycopg.Connection:
+    """A session with the database that no pooler gives to others between two transactions; it autocommits."""
+    if settings.DIRECT_DATABASE_URL:
+        return psycopg.connect(settings.DIRECT_DATABASE_URL, autocommit=True)
+    return psycopg.connect(**connection.get_connection_params(), autocommit=True)
 
 
 def fixed_organization(table: str) -> RunSQL:
@@ -61,7 +71,7 @@ def same_organization_as(table: str, owner: tuple[str, str], column: str, target
         CREATE CONSTRAINT TRIGGER {name} AFTER INSERT OR UPDATE OF {owner_column}, {column} ON {table}
             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.{column} IS NOT NULL)
             EXECUTE FUNCTION {name}();
-        """,
+        """,  # nosec B608 - names from migrations
         f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}();",
     )
 
@@ -100,11 +110,11 @@ def counted(table: str, *, subject: str, counts: str, only_if: str, columns: Seq
         INSERT INTO stat_changes ({number}, amount)
             SELECT organization_id, workspace_id, '{subject}', measure, key, sum(amount)
             FROM {table}, {name}({table}) GROUP BY organization_id, workspace_id, measure, key;
-        """,  # noqa: S608 - names from migrations
+        """,  # nosec B608 # noqa: S608 - names from migrations
         f"""
         DROP TRIGGER {name} ON {table};
         DROP FUNCTION {name}_change();
         DROP FUNCTION {name}({table});
         DELETE FROM stat_changes WHERE subject = '{subject}';
-        """,  # noqa: S608
+        """,  # nosec B608 # noqa: S608 - likewise
     )

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-import psycopg
-from django.conf import settings
-from django.db import connection
-
+from finetuning.database import new_session
 from jobs.models import Job, LeaseLost
 
 
@@ -17,17 +14,11 @@ def only_creator(job: Job) -> Iterator[None]:
     A lease runs out while its owner is paused, and the owner wakes up and sends; the session of a paused
     process stays. It is a session of its own, for a pooler may give ours to others between two transactions.
     """
-    with closing(_new_session()) as session:
+    with closing(new_session()) as session:
         locked = session.execute("SELECT pg_try_advisory_lock(%s)", [_key(job)]).fetchone()
         if locked != (True,):
             raise LeaseLost(job.pk)
         yield
-
-
-def _new_session() -> psycopg.Connection:
-    if settings.DIRECT_DATABASE_URL:
-        return psycopg.connect(settings.DIRECT_DATABASE_URL, autocommit=True)
-    return psycopg.connect(**connection.get_connection_params(), autocommit=True)
 
 
 def _key(job: Job) -> int:

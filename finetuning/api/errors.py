@@ -1,10 +1,12 @@
 """Every error of the API has one shape: `application/problem+json` (RFC 9457), with our `code`."""
 
 import math
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
 from django.conf import settings
 from django.core.exceptions import (
     PermissionDenied,
@@ -12,6 +14,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
     TooManyFilesSent,
 )
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
 from django.template.loader import render_to_string
@@ -65,6 +68,9 @@ OTHER_PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     SuspiciousOperation: (400, "malformed", "The request has too many fields or files, or is malformed."),
     UnreadablePostError: (400, "malformed", "The request body ended early."),
 }
+# What is raised while the database or the storage of files is away, or too busy.
+AWAY = (OperationalError, InterfaceError, BotoCoreError)
+AWAY_SECONDS = 5
 
 
 def problem(
@@ -127,11 +133,25 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Our own fault, told without any of its details."""
+    """Our own fault, or that something is away which we need: told without any of its details."""
+    if isinstance(sys.exception(), AWAY):
+        return _away(request)
     if not _is_api(request):
         return server_error_page(request)
     detail = "Something went wrong here, not with your request. Report the requestId if it stays."
     return _problem_of(request, 500, code="server_error", detail=detail)
+
+
+def _away(request: HttpRequest) -> HttpResponse:
+    detail = f"The service cannot do this just now. Send the same request again in {AWAY_SECONDS} seconds."
+    answer = (
+        _problem_of(request, 503, code="temporarily_unavailable", detail=detail)
+        if _is_api(request)
+        else server_error_page(request)
+    )
+    answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    answer["Retry-After"] = str(AWAY_SECONDS)
+    return answer
 
 
 def _is_api(request: HttpRequest) -> bool:

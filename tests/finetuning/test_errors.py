@@ -269,6 +269,19 @@ def test_tells_nothing_of_its_own_faults(user, settings):
     assert b"secret" not in answer.content
 
 
+@pytest.mark.parametrize("path", ["/api/fine-tuning/datasets", "/api/fine-tuning/jobs", "/without-database"])
+def test_says_when_to_come_back_while_something_is_away(client, settings, path):
+    client.raise_request_exception = False
+    settings.ROOT_URLCONF = "tests.finetuning.broken_urls"
+
+    answer = client.get(path)
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert b"secret" not in answer.content
+    if path.startswith("/api/"):
+        assert answer.json()["code"] == "temporarily_unavailable"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "pointers"),
     [
