@@ -1,5 +1,6 @@
 """Pages about training data: the grid, adding a dataset, and one dataset with its problems and examples."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from datasets import change_words, exporting, previews, services
 from datasets.forms import DatasetForm, ImportForm, UploadForm
 from datasets.layouts import TARGETS
-from datasets.models import Dataset, DatasetProblem
+from datasets.models import Dataset, DatasetProblem, TrainingExample
 from datasets.quality.health import LABELS
 from datasets.turns import shown_example, shown_row
 from datasets.uploads import MappingNotPossible
@@ -30,7 +31,14 @@ EXAMPLES_PER_PAGE = 20
 PROBLEMS_PER_PAGE = 100
 FIRST_PROBLEMS = 5
 PREVIEWED_ROWS = 5
+SEARCH_LENGTH = 200
 SAMPLE = settings.BASE_DIR / "datasets" / "samples" / "support.jsonl"
+TABS = {
+    "": "All",
+    Dataset.Status.VALID: "Validated",
+    Dataset.Status.INVALID: "With errors",
+    Dataset.Status.PROCESSING: "Being checked",
+}
 FILTER_LABELS = {
     "agentId": "Agent",
     "model": "Model",
@@ -47,17 +55,39 @@ FILTER_LABELS = {
 @require_safe
 @members_only
 def list_datasets(request: OrganizationRequest, template: str = "datasets/list.html") -> HttpResponse:
-    """All datasets; the cards alone are asked for again while one of them is being read."""
-    newest = request.organization.datasets.newest()
-    found = newest.select_related("created_by").order_by("-created_at", "-id")
-    count = request.organization.datasets.totals()["total_datasets"]
-    page = page_of(found, request.GET.get("page"), per_page=CARDS_PER_PAGE, count=count)
+    """All datasets or those of one tab, as cards or as a table.
+
+    They alone are asked for again while one of them is being read.
+    """
+    datasets, tab = request.organization.datasets, request.GET.get("status", "")
+    found = datasets.newest().filter(**({"status": tab} if tab in TABS and tab else {}))
+    totals = _tab_totals(datasets.totals())
+    page = page_of(
+        found.select_related("created_by").order_by("-created_at", "-id"),
+        request.GET.get("page"),
+        per_page=CARDS_PER_PAGE,
+        count=totals[tab if tab in TABS else ""],
+    )
     context = {
+        "tab": tab if tab in TABS else "",
+        "tabs": [(value, label, totals[value]) for value, label in TABS.items()],
+        "is_table": request.GET.get("view") == "table",
         "page_obj": page,
         "datasets": list(page),
         "is_live": any(dataset.is_processing for dataset in page),
     }
     return render(request, template, context)
+
+
+def _tab_totals(totals: dict[str, Any]) -> dict[str, int]:
+    valid, invalid = totals["validated_datasets"], totals["invalid_datasets"]
+    every = totals["total_datasets"]
+    return {
+        "": every,
+        Dataset.Status.VALID: valid,
+        Dataset.Status.INVALID: invalid,
+        Dataset.Status.PROCESSING: every - valid - invalid,
+    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -168,21 +198,37 @@ def show_dataset(
     dataset = _dataset(request, dataset_id)
     context = {"dataset": dataset, **_version_context(dataset)}
     if not dataset.is_processing:
-        context |= _verdict_context(dataset, page=request.GET.get("page"))
+        search = request.GET.get("search", "").replace("\0", "")[:SEARCH_LENGTH]
+        context |= _verdict_context(dataset, page=request.GET.get("page"), search=search)
     return render(request, template, context)
 
 
-def _verdict_context(dataset: Dataset, *, page: str | None) -> dict[str, Any]:
-    # Positions have no gaps, so the last page of a million is found as fast as the first.
-    shown = Paginator(range(dataset.total_examples), EXAMPLES_PER_PAGE).get_page(page)
+def _verdict_context(dataset: Dataset, *, page: str | None, search: str) -> dict[str, Any]:
+    shown, examples = _found_examples(dataset, page, search) if search else _all_examples(dataset, page)
     return {
+        "search": search,
         "page_obj": shown,
-        "examples": [shown_example(example) for example in dataset.examples.at(_shown_of(shown))],
+        "examples": [shown_example(example) for example in examples],
         "problems": list(_problems(dataset)[:FIRST_PROBLEMS]),
         "problem_total": sum(dataset.problem_counts.values()),
         "filters": _filters(dataset),
         "health": _health(dataset),
+        "histograms": _histograms(dataset),
     }
+
+
+def _all_examples(dataset: Dataset, number: str | None) -> tuple[Page[int], Iterable[TrainingExample]]:
+    # Positions have no gaps, so the last page of a million is found as fast as the first.
+    page = Paginator(range(dataset.total_examples), EXAMPLES_PER_PAGE).get_page(number)
+    return page, dataset.examples.at(_shown_of(page))
+
+
+def _found_examples(
+    dataset: Dataset, number: str | None, search: str
+) -> tuple[Page[TrainingExample], Iterable[TrainingExample]]:
+    found = dataset.examples.matching(search=search).order_by("position")
+    page = Paginator(found, EXAMPLES_PER_PAGE).get_page(number)
+    return page, page
 
 
 def _shown_of(page: Page[int]) -> range:
@@ -217,6 +263,29 @@ def _health(dataset: Dataset) -> list[tuple[str, dict[str, Any]]]:
     if not dataset.quality or not dataset.total_examples:
         return []
     return [(LABELS[part["name"]], part) for part in dataset.quality["health"]["parts"]]
+
+
+def _histograms(dataset: Dataset) -> list[tuple[str, str, list[tuple[str, int, str]]]]:
+    """Title, what the labels are, and rows of label, count and the count in words; none before the check."""
+    if not dataset.quality or not dataset.total_examples:
+        return []
+    summary = dataset.quality["summary"]
+    return [
+        (title, of, _bars(summary[name]))
+        for title, of, name in (
+            ("Examples by length", "Up to so many tokens", "tokens_histogram"),
+            ("Examples by messages", "Up to so many messages", "turns_histogram"),
+        )
+        if summary.get(name)
+    ]
+
+
+def _bars(counts: dict[str, int]) -> list[tuple[str, int, str]]:
+    return [(f"{int(end):,}", count, f"{count:,}") for end, count in sorted(counts.items(), key=_by_end)]
+
+
+def _by_end(entry: tuple[str, int]) -> int:
+    return int(entry[0])
 
 
 def _filters(dataset: Dataset) -> list[tuple[str, Any]]:

@@ -34,6 +34,8 @@ SHOWN_RETRIES = 5
 # For the table: more of them are read than shown, for those with a validation are kept.
 MOST_POINTS, TABLE_ROWS = 200, 50
 STEP_NUMBER = re.compile(r"[0-9]{1,15}")
+# As they stand in an address: the word for it, and what providers call it.
+LEVELS = {"": ("All", ()), "warn": ("Warnings", ("warn", "warning")), "error": ("Errors", ("error",))}
 TABS = {
     "": ("All", "total_jobs"),
     "active": ("Active", "active_jobs"),
@@ -382,5 +384,16 @@ def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
 
 
 def _log(request: OrganizationRequest, job: Job) -> dict[str, Any]:
-    page = Paginator(job.events.newest_first(), EVENTS_PER_PAGE).get_page(request.GET.get("page"))
-    return {"job": job, "page_obj": page, "events": list(page), "is_live": job.is_active and page.number == 1}
+    level = request.GET.get("level", "")
+    events = job.events.newest_first()
+    if level in LEVELS and level:
+        events = events.filter(level__in=LEVELS[level][1])
+    page = Paginator(events, EVENTS_PER_PAGE).get_page(request.GET.get("page"))
+    return {
+        "job": job,
+        "page_obj": page,
+        "events": list(page),
+        "level": level if level in LEVELS else "",
+        "levels": [(value, label) for value, (label, _) in LEVELS.items()],
+        "is_live": job.is_active and page.number == 1,
+    }

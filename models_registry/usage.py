@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -25,6 +25,13 @@ COUNTED_ON_MODELS = ("requests", "prompt_tokens", "completion_tokens", "latency_
 MODEL_LENGTH = 200
 PER_MILLION = Decimal(1_000_000)
 SHOWN = timedelta(days=30)
+# What is drawn of each day: the title, the value of a day's totals, and how it is written.
+CHARTS: tuple[tuple[str, Callable[[dict[str, Any]], Any], str], ...] = (
+    ("Requests", lambda row: row["total_requests"], "{:,}"),
+    ("Tokens", lambda row: row["total_prompt_tokens"] + row["total_completion_tokens"], "{:,}"),
+    ("Latency", lambda row: round(row["total_latency_ms"] / max(1, row["total_requests"])), "{:,} ms"),
+    ("Price", lambda row: row["total_price_usd"], "${:,.4f}"),
+)
 WARNED_SHARE = Decimal("0.8")
 # A file that is found again is known to have been counted for so long, and is not counted when it is older. A
 # day between the two, for clocks that disagree.
@@ -126,12 +133,30 @@ def month_of(moment: datetime) -> date:
 
 def usage_of(days: UsageDayQuerySet, *, now: datetime | None = None) -> dict[str, Any]:
     """What a page shows of `days`: the totals of the last 30 days, and rows by model, agent and key."""
-    recent = days.since(((now or timezone.now()) - SHOWN).date())
+    today = (now or timezone.now()).date()
+    recent = days.since(today - SHOWN)
     rows = recent.summed_by("provider_model_id", "agent__name", "api_key__name")
     totals: dict[str, Any] = {name: sum(row[f"total_{name}"] for row in rows) for name in MEASURES}
     requests = totals["requests"]
+    totals["charts"] = _charts(recent, today) if requests else []
     totals["average_first_token_ms"] = round(totals["first_token_ms"] / requests) if requests else None
     return {"days": SHOWN.days, "rows": rows, **totals}
+
+
+def _charts(days: UsageDayQuerySet, today: date) -> list[tuple[str, list[tuple[str, Decimal, str]]]]:
+    """Titles, each with a row for each day: its date, the value, and the value in words."""
+    by_day = {row["day"]: row for row in days.summed_by("day")}
+    shown = [today - timedelta(days=ago) for ago in reversed(range(SHOWN.days + 1))]
+    return [
+        (title, [_bar(day, by_day.get(day), value, words) for day in shown]) for title, value, words in CHARTS
+    ]
+
+
+def _bar(
+    day: date, row: dict[str, Any] | None, value: Callable[[dict[str, Any]], Any], words: str
+) -> tuple[str, Decimal, str]:
+    amount = Decimal(value(row)) if row else Decimal()
+    return f"{day:%d %b}", amount, words.format(amount)
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 FOUR_DIGITS = 999.5
 UNITS = (("day", DAY), ("hour", HOUR), ("minute", MINUTE))
 SPARK_WIDTH, SPARK_HEIGHT = 120, 32
+BAR_WIDTH, BARS_HEIGHT = 12, 60
 CENT = Decimal("0.01")
 
 # Word of a state -> tone of its dot. The word stands beside the dot: colour alone tells nobody anything.
@@ -182,6 +183,28 @@ def sparkline(counts: Sequence[int]) -> SafeString:
         height=SPARK_HEIGHT,
         line=" ".join(points),
     )
+
+
+@register.inclusion_tag("_bars.html")
+def bars(rows: Sequence[tuple[object, float, str]], title: str, of: str) -> dict[str, object]:
+    """Draw rows of (label, value, value in words) as columns, and as a table; `of` is what the labels are."""
+    top = max((value for _, value, _ in rows), default=0) or 1
+    return {
+        "title": title,
+        "of": of,
+        "width": BAR_WIDTH * len(rows),
+        "height": BARS_HEIGHT,
+        "bars": [
+            {
+                "label": label,
+                "words": words,
+                "x": BAR_WIDTH * index + 1,
+                "y": round(BARS_HEIGHT * (1 - float(value / top)), 1),
+                "height": round(BARS_HEIGHT * float(value / top), 1),
+            }
+            for index, (label, value, words) in enumerate(rows)
+        ],
+    }
 
 
 @register.filter

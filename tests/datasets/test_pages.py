@@ -153,8 +153,8 @@ def test_says_why_an_import_is_refused(member, conversations, sent, words):
 def test_shows_examples_as_a_conversation(member, uploaded):
     answer = member.get(page_of(uploaded(GOOD)))
 
-    assert '<div class="turn-text">Question 0?</div>' in answer.text
-    assert '<div class="turn-text">Answer 11.</div>' in answer.text
+    assert '<div class="turn-text" dir="auto">Question 0?</div>' in answer.text
+    assert '<div class="turn-text" dir="auto">Answer 11.</div>' in answer.text
     assert "Train a model" in answer.text
 
 
@@ -341,3 +341,35 @@ def test_looks_up_nothing_that_is_not_shown_while_a_file_is_being_read(member, o
     assert "Every line is being checked" in text
     assert not [query for query in queries if "training_examples" in query["sql"]]
     assert not [query for query in queries if "dataset_problems" in query["sql"]]
+
+
+def test_shows_the_datasets_of_a_tab_as_a_table(member, organization):
+    DatasetFactory(organization=organization, name="Good")
+    DatasetFactory(organization=organization, name="Flawed", status="invalid")
+
+    answer = member.get(reverse("datasets:list"), {"status": "invalid", "view": "table"})
+
+    assert [dataset.name for dataset in answer.context["datasets"]] == ["Flawed"]
+    assert answer.context["page_obj"].paginator.count == 1
+    assert [(label, count) for _, label, count in answer.context["tabs"]] == [
+        *[("All", 2), ("Validated", 1), ("With errors", 1), ("Being checked", 0)]
+    ]
+    assert '<th class="numeric">Tokens</th>' in answer.text
+
+
+def test_shows_all_datasets_for_a_tab_that_is_none(member, organization):
+    DatasetFactory(organization=organization)
+
+    assert len(member.get(reverse("datasets:list"), {"status": "lost"}).context["datasets"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("search", "numbers"),
+    [("answer 2", [3, 21, 22, 23]), ("no such text", []), ("\0", range(1, 21)), ("%", [])],
+)
+def test_finds_text_in_the_examples(member, organization, search, numbers):
+    dataset = DatasetFactory(organization=organization, examples=23)
+
+    answer = member.get(page_of(dataset), {"search": search})
+
+    assert [example.number for example in answer.context["examples"]] == [*numbers]

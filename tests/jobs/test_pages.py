@@ -335,6 +335,19 @@ def test_a_job_outlives_its_creator(signed_in, organization):
     assert "a former member" in response.text
 
 
+def test_shows_events_of_one_level(signed_in, job):
+    for level in ("info", "warn", "warning", "error"):
+        job.events.create(event_type="message", level=level, message=f"Says {level}.")
+
+    def shown(level):
+        answer = signed_in.get(reverse("jobs:events", args=[job.pk]), {"level": level})
+        return {event.level for event in answer.context["events"]}
+
+    assert shown("error") == {"error"}
+    assert shown("warn") == {"warn", "warning"}
+    assert shown("") == shown("no level") == {"info", "warn", "warning", "error"}
+
+
 def test_sends_only_the_steps_after_the_last_one_that_was_seen(signed_in, job):
     for step in (1, 2, 10):
         measure(job, step, train_loss=1 / step)

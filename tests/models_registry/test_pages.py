@@ -298,3 +298,17 @@ def test_says_that_a_model_is_not_used(signed_in, model):
     FineTunedModel.objects.filter(pk=model.pk).update(created_at=timezone.now() - timedelta(days=31))
 
     assert "unused for 30 days" in signed_in.get(url("detail", model)).text
+
+
+def test_draws_the_calls_of_each_day(signed_in, organization, model):
+    today = timezone.now().date()
+    columns = {"provider_model_id": model.provider_model_id, "model": model, "requests": 3, "latency_ms": 600}
+    for days in (0, 30, 31):
+        organization.usage_days.create(day=today - timedelta(days=days), prompt_tokens=5, **columns)
+
+    answer = signed_in.get(url("detail", model))
+
+    charts = dict(answer.context["usage"]["charts"])
+    assert [words for _, _, words in charts["Requests"]] == ["3", *["0"] * 29, "3"]
+    assert charts["Latency"][0] == (f"{today - timedelta(days=30):%d %b}", 200, "200 ms")
+    assert f"<title>{today:%d %b}: 5</title>" in answer.text
