@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from datasets import ranges, reading
 from datasets.models import Dataset, DatasetRange
+from finetuning.log_context import note
 from finetuning.queueing import queue_on_commit
 
 SWEEP_SIZE = 100
@@ -19,6 +20,7 @@ RANGES_AT_ONCE = 8
 @shared_task
 def validate_dataset(*, dataset_id: str, **_: Any) -> None:
     dataset = Dataset.with_deleted.get(pk=dataset_id)
+    note(organization_id=dataset.organization_id)
     reading.validate_dataset(dataset)
     _ring_for_ranges(dataset, range(RANGES_AT_ONCE))
 

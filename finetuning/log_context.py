@@ -19,6 +19,15 @@ def log_context(**names: object) -> Iterator[None]:
         _names.reset(token)
 
 
+def note(**names: object) -> None:
+    """From now on to its end, lines of the present `log_context` carry these names too.
+
+    Without effect outside of one, where nothing would take them away again.
+    """
+    if names_before := _names.get():
+        _names.set({**names_before, **{name: str(value) for name, value in names.items()}})
+
+
 class ContextFilter(logging.Filter):
     """Puts the names on each record: single attributes for JSON, `context` for a line of text."""
 

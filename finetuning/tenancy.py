@@ -9,12 +9,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from finetuning.errors import Forbidden
+from finetuning.log_context import note
 from finetuning.models import Membership, Organization, Role, User
 
 SESSION_KEY = "organization_id"
 NO_MEMBER = "You belong to no organization. Ask an admin to invite you, or create one at /organizations."
 
 P = ParamSpec("P")
+
+
+class Suspended(Forbidden):
+    code = "organization_suspended"
 
 
 class OrganizationRequest(HttpRequest):
@@ -27,6 +33,8 @@ class OrganizationRequest(HttpRequest):
 
 def set_membership(request: HttpRequest, membership: Membership | None) -> None:
     """Set `request.membership` and `request.organization`, both to None without a membership."""
+    if membership:
+        note(organization_id=membership.organization_id)
     request.membership = membership  # type: ignore[attr-defined]
     request.organization = membership.organization if membership else None  # type: ignore[attr-defined]
 
@@ -67,8 +75,8 @@ def _changes_take(
 ]:
     """A decorator for pages of members: every member may look, a POST takes at least `role`.
 
-    The page may read `request.organization`. It raises PermissionDenied for a user without an organization
-    and for one whose role is too low.
+    The page may read `request.organization`. It raises PermissionDenied for a user without an organization,
+    in a suspended one, and for one whose role is too low.
     """
 
     def decorate(
@@ -80,6 +88,8 @@ def _changes_take(
             membership = cast("Membership | None", getattr(request, "membership", None))
             if membership is None:
                 raise PermissionDenied(NO_MEMBER)
+            if membership.organization.is_suspended:
+                raise PermissionDenied(membership.organization.suspension)
             if request.method not in ("GET", "HEAD") and not membership.has_at_least(role):
                 raise PermissionDenied(role.refusal)
             return view(cast(OrganizationRequest, request), *args, **kwargs)

@@ -198,6 +198,9 @@ def advance_job(job: Job) -> None:
     now = timezone.now()
     if not job.claim(now=now, until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
         return
+    if not job.may_have_run and job.organization.is_suspended:
+        job.release(next_check_at=now + _longest_wait(), attempts=0)
+        return
     if job.attempts > MAX_ATTEMPTS and not _is_spared(job, now=now):
         return
     account = job.provider_account
@@ -221,7 +224,7 @@ def record_status(job: Job, provider: Provider, remote: RemoteJob) -> None:
 
 def _is_spared(job: Job, *, now: datetime) -> bool:
     """Whether the job goes on although each of its last workers died at it."""
-    if job.create_intent_at is None and job.provider_job_id is None:
+    if not job.may_have_run:
         message = f"The job's worker died {MAX_ATTEMPTS} times before it reached the provider."
         _fail(job, code="poison", message=message)
         return False

@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from finetuning.log_context import note
 from finetuning.models import ProviderAccount, ProviderNotice
 from jobs import polling, services
 from jobs.models import Job
@@ -21,17 +22,23 @@ NOTICES_KEPT_FOR = timedelta(days=7)
 
 @shared_task
 def advance_job(*, job_id: str, **_: Any) -> None:
-    services.advance_job(Job.objects.select_related("provider_account", "dataset").get(pk=job_id))
+    job = Job.objects.select_related("provider_account", "dataset").get(pk=job_id)
+    note(organization_id=job.organization_id)
+    services.advance_job(job)
 
 
 @shared_task
 def check_for_duplicates(*, job_id: str, **_: Any) -> None:
-    services.check_for_duplicates(Job.objects.select_related("provider_account").get(pk=job_id))
+    job = Job.objects.select_related("provider_account").get(pk=job_id)
+    note(organization_id=job.organization_id)
+    services.check_for_duplicates(job)
 
 
 @shared_task
 def poll_account(*, account_id: str, **_: Any) -> None:
-    polling.poll_account(ProviderAccount.objects.get(pk=account_id))
+    account = ProviderAccount.objects.get(pk=account_id)
+    note(organization_id=account.organization_id)
+    polling.poll_account(account)
 
 
 @shared_task

@@ -6,6 +6,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from finetuning.models import Role
+from finetuning.tenancy import Suspended
 
 if TYPE_CHECKING:
     # rest_framework.views loads this module by its setting, before it is whole itself.
@@ -26,6 +27,8 @@ class RolePermission(BasePermission):
         membership = getattr(request, "membership", None)
         if not (request.user and request.user.is_authenticated and membership):
             return False
+        if membership.organization.is_suspended:
+            raise Suspended(membership.organization.suspension)
         needed = _needed_role(request, view)
         self.message = needed.refusal
         allowed: bool = membership.has_at_least(needed)

@@ -49,7 +49,12 @@ PROBLEMS = {
         "name: This field is required.",
     ),
     401: ("Unauthorized", "No token, or one that counts no more.", "token_not_valid", "Sign in again."),
-    403: ("Forbidden", "Takes a higher role.", "role_too_low", "This takes the role admin or higher."),
+    403: (
+        "Forbidden",
+        "Takes a higher role, or the organization is suspended (`organization_suspended`).",
+        "role_too_low",
+        "This takes the role admin or higher.",
+    ),
     404: ("NotFound", "Nothing there, or nothing that you may see.", "not_found", "There is nothing here."),
     406: (
         "NotAcceptable",

@@ -35,6 +35,10 @@ class Organization(models.Model):
         validators=[MinValueValidator(0)],
         help_text="What calls of the gateway may cost in a month (UTC). Empty: no limit.",
     )
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    suspension_reason = models.CharField(
+        max_length=300, blank=True, help_text="What its members are told while it is suspended."
+    )
     cap_warned_on = models.DateField(null=True, editable=False)
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="finetuning.Membership", related_name="organizations"
@@ -46,7 +50,13 @@ class Organization(models.Model):
     objects = OrganizationManager()
     with_deleted = models.Manager()
 
-    audited: ClassVar[tuple[str, ...]] = ("name", "monthly_cap_usd", "deleted_at")
+    audited: ClassVar[tuple[str, ...]] = (
+        "name",
+        "monthly_cap_usd",
+        "suspended_at",
+        "suspension_reason",
+        "deleted_at",
+    )
 
     class Meta:
         db_table = "organizations"
@@ -80,6 +90,25 @@ class Organization(models.Model):
         """False when somebody was warned in this month already. `month` is its first day."""
         not_yet = Q(cap_warned_on=None) | Q(cap_warned_on__lt=month)
         return bool(Organization.objects.filter(not_yet, pk=self.pk).update(cap_warned_on=month))
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+    @property
+    def suspension(self) -> str:
+        """What whoever works in it, or calls with one of its keys, is told while it is suspended."""
+        reason = f": {self.suspension_reason.rstrip('.')}" if self.suspension_reason else ""
+        return f"The organization is suspended{reason}. Ask the operator of this installation."
+
+    def mark_suspended(self, *, now: datetime) -> None:
+        """Refuse its people and keys from now on. Doing it again keeps the first time."""
+        Organization.objects.filter(pk=self.pk, suspended_at=None).update(suspended_at=now, updated_at=now)
+        self.refresh_from_db(fields=["suspended_at"])
+
+    def mark_resumed(self, *, now: datetime) -> None:
+        Organization.objects.filter(pk=self.pk).update(suspended_at=None, updated_at=now)
+        self.refresh_from_db(fields=["suspended_at"])
 
     def mark_deleted(self, *, now: datetime) -> bool:
         """Hide it from its members. False: it was deleted already."""

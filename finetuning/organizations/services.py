@@ -66,6 +66,26 @@ def delete_organization(organization: Organization, *, by: User, name: str) -> N
             organization.mark_deleted(now=now)
 
 
+def restore_organization(organization: Organization) -> None:
+    """Bring a deleted one back to its members. Jobs that were cancelled stay cancelled."""
+    with audit.changing(organization, "organization.restored"):
+        Organization.with_deleted.filter(pk=organization.pk).update(deleted_at=None)
+
+
+def suspend_organization(organization: Organization) -> None:
+    """Refuse its people and its keys. Runs at providers go on and are followed; no other is sent there."""
+    with audit.changing(organization, "organization.suspended"):
+        organization.mark_suspended(now=timezone.now())
+
+
+def resume_organization(organization: Organization) -> None:
+    """End the suspension. Jobs that waited for that take their next step at the next sweep."""
+    now = timezone.now()
+    with audit.changing(organization, "organization.resumed"):
+        organization.mark_resumed(now=now)
+        organization.jobs.wake(now=now)
+
+
 def rename_user(user: User, *, name: str) -> None:
     """Change the whole name of a person."""
     with audit.changing(user, "user.renamed"):

@@ -7,6 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from finetuning.log_context import note
 from finetuning.models import WebhookDelivery
 from finetuning.webhooks import services
 
@@ -20,6 +21,7 @@ def deliver_webhook(*, delivery_id: str, **_: Any) -> None:
     # The endpoint, and with it the delivery, may have been deleted since.
     delivery = WebhookDelivery.objects.select_related("endpoint").filter(pk=delivery_id).first()
     if delivery is not None:
+        note(organization_id=delivery.endpoint.organization_id)
         services.deliver_webhook(delivery)
 
 

@@ -188,6 +188,11 @@ class Job(OrganizationOwned):
         return self.status in ACTIVE
 
     @property
+    def may_have_run(self) -> bool:
+        """Whether the provider may have heard of it."""
+        return self.create_intent_at is not None or self.provider_job_id is not None
+
+    @property
     def reference(self) -> str:
         """What the provider's metadata calls this job."""
         return str(self.pk)

@@ -60,6 +60,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Jobs whose next step is due and that no living worker holds, the longest waiting first."""
         return self.free(now).filter(next_check_at__lte=now).order_by("next_check_at", "id")
 
+    def wake(self, *, now: datetime) -> None:
+        """Let those that are not finished take their next step at the next sweep."""
+        self.active().update(next_check_at=now)
+
     def in_turn(self) -> Self:
         """Each organization's first, then each one's second: nobody waits for all of somebody else's."""
         place = Window(

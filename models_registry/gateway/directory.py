@@ -118,7 +118,7 @@ class Directory:
         self._models: Answers[list[dict[str, object]]] = Answers(self.ask)
 
     async def find_caller(self, clear_key: str) -> Known[Caller]:
-        """Whose key this is. Raises GatewayError 401, 503."""
+        """Whose key this is. Raises GatewayError 401, 403, 503."""
         digest = digest_of(clear_key)
         known = await self._callers.find(digest, lambda: self._reader.read_caller(clear_key))
         known.given()

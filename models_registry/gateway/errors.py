@@ -61,6 +61,11 @@ def invalid_key(shown: str) -> GatewayError:
     return GatewayError(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
 
 
+def suspended(message: str) -> GatewayError:
+    """Trying again, which SDKs do not do with a 403, would not help."""
+    return GatewayError(403, message, code="organization_suspended", type="permission_error")
+
+
 def no_such_model(name: str) -> GatewayError:
     """Also for a model of somebody else, or out of the key's scope: it tells nothing about which."""
     message = f"The model `{name}` does not exist or you do not have access to it."

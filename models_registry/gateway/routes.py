@@ -14,7 +14,7 @@ from django.utils import timezone
 from finetuning.models import Organization, ProviderAccount
 from finetuning.providers import base_url, key_of
 from finetuning.providers.base import ProviderRefused
-from models_registry.gateway.errors import GatewayError, invalid_key, no_such_model
+from models_registry.gateway.errors import GatewayError, invalid_key, no_such_model, suspended
 from models_registry.models import Agent, ApiKey, FineTunedModel
 from models_registry.models.api_keys import KEY_MARK, PREFIX_LENGTH
 from models_registry.usage import Prices, month_of, prices_of
@@ -106,10 +106,12 @@ class Reader:
         self._prices = Recent(PRICES_SECONDS, _prices)
 
     def read_caller(self, clear_key: str) -> Caller:
-        """Whose key this is. Raises GatewayError 401."""
+        """Whose key this is. Raises GatewayError 401, 403."""
         key = ApiKey.objects.find_live(clear_key) if clear_key.startswith(KEY_MARK) else None
         if key is None:
             raise invalid_key(f"{clear_key[:PREFIX_LENGTH]}***" if clear_key else "")
+        if key.organization.is_suspended:
+            raise suspended(key.organization.suspension)
         cap = key.organization.monthly_cap_usd
         is_reached = cap is not None and cap <= self._spent.of(key.organization, name=key.organization_id)
         return Caller(key=key, reached_cap=cap if is_reached else None)

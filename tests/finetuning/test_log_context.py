@@ -6,6 +6,8 @@ import pytest
 
 from config.celery import app
 from finetuning.log_context import ContextFilter, log_context
+from finetuning.models import Membership, Organization
+from finetuning.tenancy import set_membership
 
 logger = logging.getLogger("tests.log_context")
 
@@ -67,6 +69,19 @@ def test_a_request_names_its_lines(lines, client, monkeypatch):
     client.get("/readyz", HTTP_X_REQUEST_ID="r-1")
 
     assert lines[0]["request_id"] == "r-1"
+
+
+def test_says_whose_request_it_is_from_when_that_is_known(lines, rf):
+    membership = Membership(organization=Organization())
+
+    with log_context(request_id="r1"):
+        logger.info("before")
+        set_membership(rf.get("/"), membership)
+        logger.info("after")
+    set_membership(rf.get("/"), membership)
+    logger.info("outside")
+
+    assert [line.get("organization_id") for line in lines] == [None, str(membership.organization_id), None]
 
 
 class LoggingConnection:
