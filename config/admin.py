@@ -1,7 +1,11 @@
 """The operators' site."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 
 
 class AttuneAdminSite(admin.AdminSite):
@@ -15,3 +19,12 @@ class AttuneAdminSite(admin.AdminSite):
         from finetuning.sign_in import AdminSignInForm
 
         return AdminSignInForm
+
+    def get_urls(self) -> list[Any]:
+        own = [path("operations/", self.admin_view(self.show_operations), name="operations")]
+        return [*own, *super().get_urls()]
+
+    def show_operations(self, request: HttpRequest) -> HttpResponse:
+        from config.operations import show_operations
+
+        return show_operations(request)

@@ -1,18 +1,21 @@
-"""`/metrics` for Prometheus: what this process measured, and what the rows say of the work that waits."""
+"""`/metrics` for Prometheus: what processes measured, and what the rows say of the work that waits."""
 
 import hmac
+import os
 from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from datasets.models import Dataset
+from config import work
+from finetuning.models import ProviderAccount
 from jobs.models import Job
 
 
@@ -29,15 +32,34 @@ class QueueCollector(Collector):
         age = GaugeMetricFamily(
             "attune_due_age_seconds", "How long the first of them has waited.", labels=["queue"]
         )
-        for queue, rows in (("jobs", Job.objects), ("datasets", Dataset.with_deleted)):
-            found = rows.due(now).order_by().aggregate(rows=Count("id"), since=Min("next_check_at"))
-            due.add_metric([queue], found["rows"])
-            age.add_metric([queue], _seconds(found["since"], now))
-        yield from (due, age)
+        for waiting in work.waiting_rows(now):
+            due.add_metric([waiting.kind], waiting.due)
+            age.add_metric([waiting.kind], waiting.age_seconds)
+        yield from (due, age, _beat_age(now), _paused_accounts(now), *_queues())
 
 
-def _seconds(since: datetime | None, now: datetime) -> float:
-    return (now - since).total_seconds() if since else 0.0
+def _beat_age(now: datetime) -> Metric:
+    """Without a sample for what was never sent: `absent` tells."""
+    age = GaugeMetricFamily("attune_beat_age_seconds", "Since Beat last sent an entry.", labels=["entry"])
+    for entry in work.beat_entries(now):
+        if entry.age_seconds is not None:
+            age.add_metric([entry.name], entry.age_seconds)
+    return age
+
+
+def _paused_accounts(now: datetime) -> Metric:
+    paused = ProviderAccount.objects.filter(paused_until__gt=now).count()
+    name, meaning = "attune_paused_provider_accounts", "Accounts that are left alone after failures."
+    return GaugeMetricFamily(name, meaning, value=paused)
+
+
+def _queues() -> Iterator[Metric]:
+    lengths = work.queue_lengths()
+    yield GaugeMetricFamily("attune_broker_up", "Whether the broker answers.", value=lengths is not None)
+    messages = GaugeMetricFamily("attune_queue_messages", "Messages in the broker.", labels=["queue"])
+    for queue, length in (lengths or {}).items():
+        messages.add_metric([queue], length)
+    yield messages
 
 
 def show_metrics(request: HttpRequest) -> HttpResponse:
@@ -48,5 +70,14 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         raise Http404
     queues = CollectorRegistry()
     queues.register(QueueCollector())
-    text = generate_latest(REGISTRY) + generate_latest(queues)
+    text = generate_latest(_measured()) + generate_latest(queues)
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _measured() -> CollectorRegistry:
+    """Of this process only, or, with a folder that they share, of all processes that know of it."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+    return shared

@@ -242,6 +242,8 @@ CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", 1800)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
+# Else Beat writes down for minutes after when it last sent an entry.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": name, "schedule": POLL_INTERVAL_SECONDS, "options": {"expires": POLL_INTERVAL_SECONDS}}
@@ -390,6 +392,8 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "attune@localhost")
 
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+# Where OpenTelemetry sends traces (OTLP over HTTP). Empty: there are none.
+TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -6,32 +6,49 @@ from django.http import HttpRequest
 
 from datasets import services
 from datasets.models import Conversation, Dataset, DatasetProblem, TrainingExample
+from finetuning.operators import OperatorAdmin, ReadOnlyAdmin, linked, lists_of
 
 
 @admin.register(Dataset)
-class DatasetAdmin(admin.ModelAdmin[Dataset]):
+class DatasetAdmin(OperatorAdmin):
     list_display = (
         "name",
-        "organization",
+        linked("organization"),
         "status",
         "format",
         "total_examples",
         "total_tokens",
         "created_at",
     )
-    list_filter = ("status", "format", "source", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = ("status", "format", "source", "created_at", ("deleted_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "id", "sha256", "organization__name")
     date_hierarchy = "created_at"
     list_select_related = ("organization",)
-    actions = ("validate_again", "restore")
+    actions = ("validate_again", "restore", "export_csv")
     fields = (
-        *("organization", "workspace", "name", "description", "status", "method", "format", "layout"),
+        *(
+            "id",
+            "related",
+            "organization",
+            "workspace",
+            "name",
+            "description",
+            "status",
+            "method",
+            "format",
+            "layout",
+        ),
         *("column_mapping", "parts", "source"),
         *("version", "parent", "change", "superseded_at"),
         *("source_filters", "file_name", "file_size_bytes", "sha256", "total_examples", "total_tokens"),
         *("total_lines", "rejected_lines", "blank_lines", "problem_counts", "attempts", "next_check_at"),
         *("validated_at", "created_by", "created_at", "updated_at", "deleted_at"),
     )
+
+    @admin.display(description="Rows")
+    def related(self, dataset: Dataset) -> str:
+        """Links to the lists of what belongs to it."""
+        return lists_of(dataset, "dataset")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[str, ...]:
         return tuple(name for name in self.fields if name not in ("name", "description"))
@@ -58,24 +75,11 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
         self.message_user(request, f"{len(queryset)} datasets restored.")
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the product writes."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
 @admin.register(TrainingExample)
 class TrainingExampleAdmin(ReadOnlyAdmin):
-    list_display = ("id", "dataset_id", "position", "line", "token_count")
+    list_display = ("id", linked("dataset"), "position", "line", "token_count")
+    list_select_related = ("dataset",)
+    list_filter = ("dataset__status",)
     search_fields = ("=dataset__id",)
     search_help_text = "The id of a dataset."
     ordering = ("-id",)
@@ -83,7 +87,8 @@ class TrainingExampleAdmin(ReadOnlyAdmin):
 
 @admin.register(DatasetProblem)
 class DatasetProblemAdmin(ReadOnlyAdmin):
-    list_display = ("code", "severity", "dataset_id", "line", "message")
+    list_display = ("code", "severity", linked("dataset"), "line", "message")
+    list_select_related = ("dataset",)
     list_filter = ("severity",)
     search_fields = ("=dataset__id", "=code")
     search_help_text = "The id of a dataset, or a code."
@@ -92,7 +97,8 @@ class DatasetProblemAdmin(ReadOnlyAdmin):
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
-    list_display = ("id", "organization", "agent_id", "model", "quality_score", "occurred_at")
+    list_filter = ("occurred_at", "quality_score")
+    list_display = ("id", linked("organization"), "agent_id", "model", "quality_score", "occurred_at")
     search_fields = ("=id", "=external_id", "=agent_id", "organization__name")
     date_hierarchy = "occurred_at"
     list_select_related = ("organization",)

@@ -16,6 +16,18 @@ task_seconds = Histogram(
 refresh_token_reuses = Counter(
     "attune_refresh_token_reuses", "Sign-ins that ended because a refresh token was used twice."
 )
-provider_calls = Counter(
-    "attune_provider_calls", "Calls to a provider, by how they ended.", ["kind", "operation", "outcome"]
+provider_call_seconds = Histogram(
+    "attune_provider_call_seconds",
+    "Calls to providers that train, by how they ended.",
+    ["outcome"],
+    buckets=SECONDS,
+)
+gateway_call_seconds = Histogram(
+    "attune_gateway_call_seconds",
+    "Calls of models, by the class of the answer's status.",
+    ["status"],
+    buckets=SECONDS,
+)
+gateway_refusals = Counter(
+    "attune_gateway_refusals", "Calls that the gateway refused or could not answer itself.", ["code"]
 )

@@ -1,32 +1,32 @@
 """Operators' view of models, agents and keys, across all tenants, deleted rows included."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from finetuning.admin import HTTPS_ASSUMED
+from finetuning.admin.prices import HTTPS_ASSUMED
+from finetuning.operators import OperatorAdmin, ReadOnlyAdmin, linked
+from models_registry import api_keys, services
 from models_registry.models import Agent, AgentSwitch, ApiKey, FineTunedModel, PlainPrice, UsageBatch
 
 
 @admin.register(FineTunedModel)
-class FineTunedModelAdmin(admin.ModelAdmin[FineTunedModel]):
+class FineTunedModelAdmin(OperatorAdmin):
     list_display = (
         "name",
-        "organization",
+        linked("organization"),
+        linked("job"),
         "status",
         "deployed",
         "provider_model_id",
         "total_requests",
         "created_at",
     )
-    list_filter = ("status", "deployed", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = ("status", "deployed", "created_at", ("deleted_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "id", "provider_model_id", "organization__name")
     date_hierarchy = "created_at"
-    list_select_related = ("organization",)
-    actions = ("restore",)
+    list_select_related = ("organization", "job")
+    actions = ("restore", "export_csv")
 
     def get_readonly_fields(self, request: HttpRequest, obj: FineTunedModel | None = None) -> tuple[str, ...]:
         return tuple(f.name for f in FineTunedModel._meta.fields if f.name not in ("name", "description"))
@@ -42,42 +42,39 @@ class FineTunedModelAdmin(admin.ModelAdmin[FineTunedModel]):
 
     @admin.action(description="Restore deleted models")
     def restore(self, request: HttpRequest, queryset: QuerySet[FineTunedModel]) -> None:
-        restored = queryset.update(deleted_at=None)
-        self.message_user(request, f"{restored} models restored.")
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Rows that services own: operators look, and use the actions."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+        for model in queryset:
+            services.restore_model(model)
+        self.message_user(request, f"{len(queryset)} models restored.")
 
 
 @admin.register(Agent)
 class AgentAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
-        "organization",
-        "model",
-        "second_model",
+        linked("organization"),
+        linked("model"),
+        linked("second_model"),
         "second_share",
         "recording",
         "updated_at",
     )
-    list_filter = ("recording", "falls_back_to_base")
+    list_filter = ("recording", "falls_back_to_base", "created_at")
+    date_hierarchy = "created_at"
     search_fields = ("name", "id", "organization__name")
     list_select_related = ("organization", "model", "second_model")
 
 
 @admin.register(AgentSwitch)
 class AgentSwitchAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "agent", "action", "model", "second_model", "second_share", "created_by")
+    list_display = (
+        "created_at",
+        linked("agent"),
+        "action",
+        linked("model"),
+        linked("second_model"),
+        "second_share",
+        "created_by",
+    )
     list_filter = ("action",)
     search_fields = ("agent__name", "agent__id")
     date_hierarchy = "created_at"
@@ -86,18 +83,25 @@ class AgentSwitchAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ("name", "prefix", "organization", "created_by", "last_used_at", "revoked_at")
+    list_display = (
+        "name",
+        "prefix",
+        linked("organization"),
+        linked("created_by"),
+        "last_used_at",
+        "revoked_at",
+    )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("name", "prefix", "id", "organization__name")
     date_hierarchy = "created_at"
     list_select_related = ("organization", "created_by")
     exclude = ("digest",)
-    actions = ("revoke",)
+    actions = ("revoke", "export_csv")
 
     @admin.action(description="Revoke keys", permissions=["view"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset:
-            key.revoke(now=timezone.now())
+            api_keys.revoke_key(key)
         self.message_user(request, f"{len(queryset)} keys revoked.")
 
 
@@ -105,6 +109,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 class UsageBatchAdmin(ReadOnlyAdmin):
     """Files of calls of which some were put aside, see docs/gateway.md."""
 
+    list_filter = ("created_at",)
+    search_fields = ("=id", "reason")
     list_display = ("created_at", "id", "refused_calls", "reason")
     date_hierarchy = "created_at"
 
@@ -113,7 +119,7 @@ class UsageBatchAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PlainPrice)
-class PlainPriceAdmin(admin.ModelAdmin[PlainPrice]):
+class PlainPriceAdmin(OperatorAdmin):
     """Of models that nobody tuned, see docs/price-book.md. A new price is a new row with its first day."""
 
     list_display = (

@@ -22,6 +22,7 @@ from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAI, 
 # The SDK gives no public name to what every `with_raw_response` method returns.
 from openai._legacy_response import LegacyAPIResponse
 
+from finetuning.metrics import provider_call_seconds
 from finetuning.providers.base import ProviderError, ProviderRefused, ProviderUnreachable
 from finetuning.providers.openai_answers import (
     MAX_CODE_CHARACTERS,
@@ -73,9 +74,19 @@ class Account:
         self, read: Callable[[dict[str, Any]], Value], call: Callable[[OpenAI], Response], *, seconds: float
     ) -> Value:
         """Send one request, once, and read its answer within `seconds`. Raises any of FAILURES."""
-        with self._connection() as connection:
-            client = self._client(connection)
-            return _within(seconds, lambda: read(read_object(call(client).http_response.content)))
+        started, outcome = time.perf_counter(), "failed"
+        try:
+            with self._connection() as connection:
+                client = self._client(connection)
+                answer = _within(seconds, lambda: read(read_object(call(client).http_response.content)))
+        except APIStatusError as error:
+            outcome = "refused" if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+            raise
+        else:
+            outcome = "answered"
+            return answer
+        finally:
+            provider_call_seconds.labels(outcome).observe(time.perf_counter() - started)
 
     def _connection(self) -> httpx2.Client:
         # A connection for each request: one that was kept may have been closed by the provider meanwhile,

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 from django.conf import settings
 
+from finetuning.metrics import gateway_refusals
 from models_registry.gateway.bodies import read_call
 from models_registry.gateway.calls import Message, Providers, Relay, Request, Send
 from models_registry.gateway.directory import Directory, Known
@@ -88,6 +89,7 @@ async def _answer(parts: Parts, scope: Scope, receive: Receive, send: Send) -> N
         else:
             raise unknown_url(method, scope["path"])
     except GatewayError as error:
+        gateway_refusals.labels(error.code).inc()
         await _send_json(send, error.http_status, error.body, error.raw_headers)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpcore2
 from django.conf import settings
 
+from finetuning.metrics import gateway_call_seconds
 from models_registry.gateway.bodies import (
     Call,
     EventStream,
@@ -275,6 +276,8 @@ class Relay:
         return end
 
     def _count(self, outcome: Outcome) -> None:
+        status = f"{outcome.http_status // 100}xx"
+        gateway_call_seconds.labels(status).observe(perf_counter() - outcome.began)
         said = self._recorder.said() if self._recorder and outcome.is_whole else None
         record = outcome.record(self._route, self._request.call, said)
         self._journal.append(record)
