@@ -13,6 +13,9 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
+from kombu import Exchange, Queue
+
+from config.storage import s3_storage
 
 # Lets classes of Django be written with their type parameters: `ModelAdmin[Job]`.
 django_stubs_ext.monkeypatch()
@@ -26,7 +29,7 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or (
     "unsafe-development-key-of-no-value-at-all-1234567890" if DEBUG else ""
 )
-if not SECRET_KEY:
+if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("Set SECRET_KEY (50 or more random characters), or DEBUG=true on a laptop.")
 # The first seals provider keys and other secrets at rest, the others still open what they sealed.
 ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", []) or [SECRET_KEY]
@@ -36,6 +39,10 @@ if any(len(key) < 32 for key in JWT_KEYS):
     raise ImproperlyConfigured("Each of JWT_KEYS takes 32 or more random characters; see .env.example.")
 JWT_KEYS = JWT_KEYS or [SECRET_KEY]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+if "*" in ALLOWED_HOSTS and not DEBUG:
+    raise ImproperlyConfigured(
+        "Name the hosts in ALLOWED_HOSTS: with * links in e-mails lead wherever a caller says."
+    )
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -70,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "finetuning.middleware.NotStoredMiddleware",
     "config.replica.ReplicaMiddleware",
     "finetuning.middleware.ApiTrailingSlashMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -130,7 +138,6 @@ AUTH_PASSWORD_VALIDATORS = [
         "UserAttributeSimilarityValidator",
         "MinimumLengthValidator",
         "CommonPasswordValidator",
-        "NumericPasswordValidator",
     )
 ]
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
@@ -140,8 +147,16 @@ LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = timedelta(days=14).total_seconds()
 # Over plain HTTP (a laptop) a browser would not send back a secure cookie.
 SERVED_OVER_HTTPS = env.bool("SERVED_OVER_HTTPS", not DEBUG)
+if DEBUG and SERVED_OVER_HTTPS:
+    raise ImproperlyConfigured(
+        "DEBUG shows everybody errors in full: take it away where SERVED_OVER_HTTPS is true."
+    )
 SESSION_COOKIE_SECURE = SERVED_OVER_HTTPS
 CSRF_COOKIE_SECURE = SERVED_OVER_HTTPS
+# With this prefix a browser takes a cookie from this host alone, not from one beside or below it.
+COOKIE_PREFIX = "__Host-" if SERVED_OVER_HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SECURE_SSL_REDIRECT = SERVED_OVER_HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if SERVED_OVER_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_OVER_HTTPS
@@ -185,21 +200,14 @@ STORAGES: dict[str, Any] = {
     },
 }
 if S3_BUCKET:
-    STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", None),
-            "region_name": env.str("S3_REGION", None),
-            "access_key": env.str("S3_ACCESS_KEY", None),
-            "secret_key": env.str("S3_SECRET_KEY", None),
-            # The backend signs with version 2 unless told, which most regions refuse.
-            "signature_version": "s3v4",
-            "default_acl": None,
-            "file_overwrite": False,
-            "querystring_expire": 300,
-        },
-    }
+    STORAGES["default"] = s3_storage(
+        bucket=S3_BUCKET,
+        endpoint_url=env.str("S3_ENDPOINT_URL", None),
+        region=env.str("S3_REGION", None),
+        access_key=env.str("S3_ACCESS_KEY", None),
+        secret_key=env.str("S3_SECRET_KEY", None),
+        encryption=env.str("S3_ENCRYPTION", "AES256"),
+    )
 WHITENOISE_USE_FINDERS = not SERVED_OVER_HTTPS
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", 100 * 1024 * 1024)
 UPLOAD_SCANNER = env.str("UPLOAD_SCANNER", "")
@@ -238,6 +246,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # With the broker down, accepting a request must not hang: the sweep finds the row anyway.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
+# Steps of jobs never wait behind a large file. A worker that is given no --queues takes from all of them.
+CELERY_TASK_DEFAULT_QUEUE = "fast"
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("fast", "ingest", "gateway")]
+CELERY_TASK_ROUTES = {
+    "datasets.tasks.*": {"queue": "ingest"},
+    "finetuning.webhooks.tasks.*": {"queue": "gateway"},
+    "models_registry.tasks.*": {"queue": "gateway"},
+}
 CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", 1800)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -37,6 +37,18 @@ class RequestIdMiddleware:
         return response
 
 
+class NotStoredMiddleware:
+    """Keeps what is somebody's own out of every cache, where the view does not say otherwise."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
 class MetricsMiddleware:
     """Measures each request by the route that it took, so that ids in paths make no new series."""
 

@@ -96,7 +96,7 @@ def _program(stored: IO[bytes], complaint: IO[bytes]) -> Iterator[subprocess.Pop
     """The process that reads; it is ended when nobody wants the rest."""
     command = [sys.executable, "-I", str(PROGRAM), str(MAX_ROW_BYTES)]
     # No shell, and nothing in the command comes from a user.
-    with subprocess.Popen(command, stdin=stored, stdout=subprocess.PIPE, stderr=complaint) as program:  # noqa: S603
+    with subprocess.Popen(command, stdin=stored, stdout=subprocess.PIPE, stderr=complaint) as program:  # nosec B603 # noqa: S603 - our own
         try:
             yield program
         finally:

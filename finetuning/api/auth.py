@@ -95,7 +95,9 @@ class TokenView(APIView):
         parameters=ALLOWANCE,
         examples=[
             OpenApiExample(
-                "Sign-in", value={"email": "owner@example.com", "password": "..."}, request_only=True
+                "Sign-in",
+                value={"email": "owner@example.com", "password": "..."},  # nosec B105 - an example
+                request_only=True,
             ),
             PAIR,
         ],

@@ -35,7 +35,7 @@ INVITATION = {
 LINK_END = "kB3vX0nR7yQ1tW5zL9cF2hJ6mP4sD8gA0uE3iO7xV1w"
 ACCEPT = OpenApiExample(
     "New here",
-    value={"token": LINK_END, "password": "at least eight characters", "name": "Ada Lovelace"},
+    value={"token": LINK_END, "password": "at least eight characters", "name": "Ada Lovelace"},  # nosec B105 - an example
     request_only=True,
 )
 

@@ -78,7 +78,7 @@ class WebhookEndpointSerializer(ModelSerializer):
         read_only_fields = fields
 
 
-@example(ENDPOINT | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAbCdEfGhIjk="})
+@example(ENDPOINT | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAbCdEfGhIjk="})  # nosec B105 - an example
 class WebhookEndpointWithSecretSerializer(WebhookEndpointSerializer):
     """The only answer that holds the secret: keep it."""
 

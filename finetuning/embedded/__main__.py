@@ -56,7 +56,7 @@ def run_with_services(command: list[str]) -> int:
 
 
 def _run(command: list[str], environment: dict[str, str], stop_asked: threading.Event) -> int:
-    with subprocess.Popen(command, env=environment) as process:  # noqa: S603 - the caller's own command
+    with subprocess.Popen(command, env=environment) as process:  # nosec B603 # noqa: S603 - the caller's own command
         # The terminal sends Ctrl-C to the command too, which then ends in its own way.
         signal.signal(signal.SIGINT, lambda *_: None)
         while process.poll() is None:

@@ -120,7 +120,7 @@ def socket_folder(folder: Path) -> Iterator[Path]:
     Raises StartRefused when somebody else made it first.
     """
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    path = Path("/tmp") / f"attune-{os.geteuid()}-{name}"  # noqa: S108 - ownership is checked below
+    path = Path("/tmp") / f"attune-{os.geteuid()}-{name}"  # nosec B108 # noqa: S108 - ownership is checked below
     if path.is_symlink() or (path.exists() and path.stat().st_uid != os.geteuid()):
         raise StartRefused(f"{path} belongs to somebody else. Remove it, or use another data folder.")
     shutil.rmtree(path, ignore_errors=True)

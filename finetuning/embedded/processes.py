@@ -97,7 +97,7 @@ class Child:
 def start_process(command: Command, output: int) -> subprocess.Popen[bytes]:
     """Starts `command` with both outputs in the open file `output`. Raises OSError."""
     account = command.account
-    return subprocess.Popen(  # noqa: S603 - commands are built here, none from input
+    return subprocess.Popen(  # nosec B603 # noqa: S603 - commands are built here, none from input
         command.argv,
         cwd=command.folder,
         env=command.environment,
@@ -135,7 +135,7 @@ def process_identity(pid: int) -> str | None:
     Numbers are used again, number and start time together are not. Source: proc_pid_stat(5), fields 3 and 22.
     """
     if sys.platform != "linux":
-        answer = subprocess.run(  # noqa: S603
+        answer = subprocess.run(  # nosec B603 # noqa: S603 - a number of ours
             ["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
         )
         return answer.stdout.strip() or None

@@ -43,7 +43,7 @@ def _candidates() -> Iterator[Path]:
 
 def _starts(program: Path) -> bool:
     try:
-        subprocess.run([program, "--version"], capture_output=True, check=True)  # noqa: S603 - found above
+        subprocess.run([program, "--version"], capture_output=True, check=True)  # nosec B603 # noqa: S603 - found above
     except (OSError, subprocess.CalledProcessError):
         return False
     return True

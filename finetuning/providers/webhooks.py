@@ -14,7 +14,7 @@ from openai import OpenAI
 
 from finetuning import strict_json
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the public beginning of every secret
+SECRET_PREFIX = "whsec_"  # nosec B105 # noqa: S105 - the public beginning of every secret
 # By the Standard Webhooks specification, 1.0.
 SECRET_BYTES = range(24, 65)
 MAX_HEADER_CHARACTERS = 1_000

@@ -182,7 +182,7 @@ def _take_turn(sandbox: Sandbox, db: Any, seq: int) -> Fault | None:
     fault = _fault(row)
     is_spent = fault.times is not None and row["struck"] >= fault.times
     # A string seed gives the same draw in every process; the turn's number makes a run repeatable.
-    draw = random.Random(f"{sandbox.settings.seed}:{seq}:{row['fitted']}").random()  # noqa: S311
+    draw = random.Random(f"{sandbox.settings.seed}:{seq}:{row['fitted']}").random()  # nosec B311 # noqa: S311 - no secret
     if row["fitted"] <= fault.skip or is_spent or draw >= fault.probability:
         return None
     db.execute("UPDATE faults SET struck = struck + 1 WHERE seq = ?", [seq])

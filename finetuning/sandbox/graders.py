@@ -262,6 +262,6 @@ def _run_metadata(grader: Grader, type_name: str, scores: dict[str, float], seco
         },
         "execution_time": seconds,
         "scores": scores,
-        "token_usage": None,
+        "token_usage": None,  # nosec B105 - a count
         "sampled_model_name": None,
     }

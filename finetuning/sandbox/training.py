@@ -85,7 +85,7 @@ def validation_seconds(file_bytes: int) -> float:
 
 def queue_seconds(seed: int) -> float:
     """Return the real seconds a job waits for its turn: 60 to 90, by its seed."""
-    return 60.0 + random.Random(f"queue:{seed}").uniform(0, 30)  # noqa: S311
+    return 60.0 + random.Random(f"queue:{seed}").uniform(0, 30)  # nosec B311 # noqa: S311 - no secret
 
 
 def duration_seconds(steps: int, tokens: int) -> float:
@@ -208,7 +208,7 @@ def metrics_at(plan: Plan, seed: int, step: int) -> Metrics:
     Losses fall exponentially with the epochs done, with seeded noise that larger batches dampen; the
     validation loss turns up a little when the file is seen for the third time. ``full_*`` only at epoch ends.
     """
-    noise = random.Random(f"{seed}:{step}")  # noqa: S311
+    noise = random.Random(f"{seed}:{step}")  # nosec B311 # noqa: S311 - no secret
     epochs_done = step / plan.steps_per_epoch
     decay = math.exp(-1.1 * math.sqrt(plan.learning_rate_multiplier) * epochs_done)
     spread = 0.06 / math.sqrt(plan.batch_size)

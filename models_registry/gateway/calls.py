@@ -303,7 +303,7 @@ async def _joined(pieces: AsyncIterator[bytes]) -> bytes:
 
 def chosen_target(route: Route) -> Target:
     """One of the two models of a split, by chance."""
-    if route.second is not None and random.random() * 100 < route.second_share:  # noqa: S311 - no secret
+    if route.second is not None and random.random() * 100 < route.second_share:  # nosec B311 # noqa: S311 - no secret
         return route.second
     return route.target
 

@@ -110,7 +110,7 @@ def recorder_for(route: Route, call: Call, headers: Headers) -> Recorder | None:
     recording = route.recording
     if recording is None or (recording.needs_consent and not _consents(headers)):
         return None
-    is_drawn = random.random() * 100 < recording.percent  # noqa: S311 - no secret
+    is_drawn = random.random() * 100 < recording.percent  # nosec B311 # noqa: S311 - no secret
     return Recorder(recording, call) if is_drawn else None
 
 

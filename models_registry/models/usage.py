@@ -23,7 +23,7 @@ ADD = f"""
     VALUES ({", ".join(["%s"] * len((*DIMENSIONS, *MEASURES)))})
     ON CONFLICT ({", ".join(DIMENSIONS)})
     DO UPDATE SET {", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in MEASURES)}
-"""  # noqa: S608 - the names above
+"""  # nosec B608 # noqa: S608 - the names above
 
 
 def _place(row: Sequence[Any]) -> list[str]:

@@ -50,5 +50,5 @@ def test_rings_with_the_broker_up(django_capture_on_commit_callbacks, caplog):
         queueing.queue_on_commit(tasks.advance_job, job_id="1")
 
     with current_app.connection_for_read() as connection:
-        assert connection.default_channel.client.llen("celery") > 0
+        assert connection.default_channel.client.llen("fast") > 0
     assert not caplog.records

@@ -158,7 +158,7 @@ def named_by(operation, rows):
     return ["text" if kind == "text" else rows[kind].pk for kind in operation.kinds]
 
 
-def ask(principal, operation, *, named, rows, send=None, query=None):
+def ask(principal, operation, *, named, rows, send=None, query=None, headers=None):
     """Make the request of `operation`: about the ids `named`, referring to `rows` in its body and its query.
 
     `send` and `query` take the place of the operation's own.
@@ -173,7 +173,7 @@ def ask(principal, operation, *, named, rows, send=None, query=None):
     if operation.is_safe:
         encoded = {}
     return getattr(principal.client(is_api=operation.is_api), operation.method.lower())(
-        path_of(operation, named), query_params=parameters, **encoded
+        path_of(operation, named), query_params=parameters, headers=headers, **encoded
     )
 
 
