@@ -171,7 +171,7 @@ def delete_model(model: FineTunedModel, *, now: datetime | None = None) -> None:
 def restore_model(model: FineTunedModel) -> None:
     """Show a model again that was deleted."""
     with audit.changing(model, "model.restored"):
-        model.change(only_if=Q(), now=timezone.now(), deleted_at=None)
+        FineTunedModel.with_deleted.filter(pk=model.pk).update(deleted_at=None, updated_at=timezone.now())
 
 
 def record_usage(

@@ -1,4 +1,8 @@
+import subprocess
+import sys
+
 import pytest
+from django.conf import settings as configured
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.states import Status
@@ -65,3 +69,15 @@ def test_is_not_there_where_no_token_is_set(client, settings):
     settings.METRICS_TOKEN = ""
 
     assert client.get("/metrics", HTTP_AUTHORIZATION="Bearer ").status_code == 404
+
+
+def test_tells_what_the_processes_that_share_a_folder_measured(scrape, monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    measure = (
+        "from finetuning.metrics import task_seconds as s; s.labels('elsewhere', 'succeeded').observe(1)"
+    )
+    subprocess.run([sys.executable, "-c", measure], cwd=configured.BASE_DIR, check=True)
+
+    found = {frozenset(key): value for key, value in scrape().items()}
+
+    assert found[frozenset({"attune_task_seconds_count", "elsewhere", "succeeded"})] == 1

@@ -67,7 +67,7 @@ def test_sends_the_spans_of_a_request(collector):
 
 
 def test_is_off_without_the_setting():
-    loaded = "import sys, django; django.setup(); assert 'opentelemetry' not in sys.modules"
+    loaded = "import sys, django; django.setup(); assert 'opentelemetry.sdk.trace' not in sys.modules"
 
     assert run(loaded, OTEL_EXPORTER_OTLP_ENDPOINT="").returncode == 0
 
