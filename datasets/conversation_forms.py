@@ -81,14 +81,17 @@ class FeedbackForm(ServiceForm):
         widget=forms.Textarea({"rows": 5}),
         help_text="What should have been answered. It takes the last answer's place in training examples.",
     )
-    # A click alone, which leaves the corrected answer as it is.
+    # A click, which stands for a score. It saves what is typed beside it, too.
     thumb = forms.ChoiceField(choices=[("up", "Good"), ("down", "Bad")], required=False)
 
     def columns(self) -> dict[str, Any]:
         given = self.cleaned_data
+        columns = {name: given[name] for name in ("quality_score", "corrected_answer")}
         if given["thumb"]:
-            return {"quality_score": float(given["thumb"] == "up")}
-        return {name: given[name] for name in ("quality_score", "corrected_answer")}
+            columns["quality_score"] = float(given["thumb"] == "up")
+            if "corrected_answer" not in self.data:
+                del columns["corrected_answer"]
+        return columns
 
 
 class ConversationFileForm(ServiceForm):

@@ -71,6 +71,8 @@ def add_conversations(organization):
             quality_score=score,
             external_id=f"chatcmpl-{number}",
         )
+    conversation.tags.append("customer-asked-twice-and-was-told-two-different-things")
+    conversation.save()
     conversation.rate(quality_score=0.0, corrected_answer="Yes, within 60 days.")
     return conversation
 

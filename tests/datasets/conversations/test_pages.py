@@ -127,7 +127,7 @@ def test_shows_a_conversation_with_private_data_masked(member, organization):
     assert "I am a" in chat
     assert "ann@acme.io" not in text
     assert "bob@acme.io" not in chat
-    assert '<span class="tag">billing</span>' in text
+    assert '<span class="tag tag-own">billing</span>' in text
 
 
 def test_a_viewer_sees_no_private_data_and_rates_nothing(onlooker, organization):
@@ -174,7 +174,7 @@ def test_shows_calls_of_tools(member, organization):
 def test_says_how_many_messages_it_does_not_show(member, organization):
     conversation = record(organization, messages=[ASKED] * 501)
 
-    assert "1 more messages are not shown" in member.get(page_of(conversation)).text
+    assert "1 more message is not shown" in member.get(page_of(conversation)).text
 
 
 @pytest.mark.parametrize(("thumb", "score"), [("up", 1), ("down", 0)])
@@ -187,6 +187,16 @@ def test_a_thumb_leaves_the_corrected_answer_as_it_is(member, organization, thum
     conversation.refresh_from_db()
     assert answer.url == page_of(conversation)
     assert (conversation.quality_score, conversation.corrected_answer) == (score, "Better.")
+
+
+def test_a_thumb_saves_the_corrected_answer_that_was_typed_beside_it(member, organization):
+    conversation = record(organization)
+
+    typed = {"thumb": "down", "quality_score": "", "corrected_answer": "Better."}
+    member.post(page_of(conversation, "feedback"), typed)
+
+    conversation.refresh_from_db()
+    assert (conversation.quality_score, conversation.corrected_answer) == (0, "Better.")
 
 
 def test_saves_a_score_and_a_corrected_answer_and_takes_them_back(member, organization):
