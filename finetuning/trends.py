@@ -23,4 +23,5 @@ def _counted(rows: QuerySet[Any], name: str, now: datetime) -> QuerySet[Any, dic
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     recent = rows.filter(created_at__gte=midnight - timedelta(days=DAYS - 1)).order_by()
     by_day = recent.values(of=Value(name), day=TruncDate("created_at", tzinfo=UTC))
-    return by_day.annotate(made=Count("*"))
+    counted: QuerySet[Any, dict[str, Any]] = by_day.annotate(made=Count("*"))
+    return counted

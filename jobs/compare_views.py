@@ -43,15 +43,16 @@ def compare_jobs(request: OrganizationRequest) -> HttpResponse:
     if len(ids) > MOST_JOBS:
         return render(request, "jobs/compare.html", {"chosen": len(ids), "most": MOST_JOBS}, status=422)
     compared = [Compared(job, _points(job)) for job in _jobs(request, ids)]
-    measure = request.GET.get("measure", "")
+    asked = request.GET.get("measure", "")
+    measure = asked if asked in MEASURES else "train_loss"
     context = {
         "compared": compared,
         "most": MOST_JOBS,
         "measures": MEASURE_LABELS,
-        "measure": measure if measure in MEASURES else "train_loss",
+        "measure": measure,
+        "rows": _rows(compared, measure),
         "ids": ",".join(ids),
     }
-    context["rows"] = _rows(compared, context["measure"])
     return render(request, "jobs/compare.html", context)
 
 
