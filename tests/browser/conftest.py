@@ -57,8 +57,14 @@ def is_error(line):
 
 
 @pytest.fixture
-def member_cookie(world, live_server, user, client):
+def member_cookie(world, user_cookie):
     """What a browser needs to be signed in as `user`, in the organization of `world`."""
+    return user_cookie
+
+
+@pytest.fixture
+def user_cookie(transactional_db, live_server, user, client):
+    """What a browser needs to be signed in as `user`, in an organization without rows."""
     client.force_login(user)
     return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
 

@@ -1,15 +1,23 @@
-"""axe-core finds nothing on any page, in the light and the dark theme, wide and narrow."""
+"""axe-core finds nothing on any page, in the light and the dark theme, wide and narrow, empty and overfull."""
 
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from tests.browser.conftest import open_chromium
-from tests.browser.pages import PUBLIC, addresses
+from tests.browser.pages import PAGES, PUBLIC, addresses
+from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = (1280, 390)
+# A window of 1280 pixels in which everything is twice as large.
+ZOOMED = 640
+LONG = "Donaudampfschifffahrtsgesellschaft" * 5
+HEBREW = "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER LAMED}\N{HEBREW LETTER VAV}\N{HEBREW LETTER FINAL MEM}"
+# Pages that are about no row.
+LISTS = [reverse(route) for route, row in PAGES.values() if row is None and ":" in route]
 AXE = (Path(__file__).parent / "axe.min.js").read_text()
 VIOLATIONS = """async () => (await axe.run()).violations.map(
     (rule) => `${rule.id}: ${rule.nodes.map((node) => node.target.join(" ")).join(", ")}`
@@ -18,27 +26,86 @@ VIOLATIONS = """async () => (await axe.run()).violations.map(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_can_be_used_by_everybody(theme, world, member_cookie, live_server):
-    found = {}
     with open_chromium() as browser:
-        context = browser.new_context(
-            base_url=live_server.url,
-            color_scheme=theme,
-            # axe is injected, which the pages' own policy forbids.
-            bypass_csp=True,
-        )
-        page = context.new_page()
-        for name, address in addresses(world).items():
-            if name not in PUBLIC:
-                context.add_cookies([member_cookie])
-            page.goto(address)
-            page.evaluate(AXE)
-            found[name] = [problem for width in WIDTHS for problem in violations(page, width)]
+        page = open_page(browser, live_server, color_scheme=theme)
+        assert problems_of(page, addresses(world), member_cookie) == {}
 
-    assert {name: problems for name, problems in found.items() if problems} == {}
+
+def test_pages_without_rows_can_be_used_by_everybody(user_cookie, live_server):
+    with open_chromium() as browser:
+        page = open_page(browser, live_server)
+        assert problems_of(page, {address: address for address in LISTS}, user_cookie) == {}
+
+
+def test_long_names_and_many_rows_fit(organization, user, user_cookie, live_server):
+    shown = overfull(organization, user)
+    with open_chromium() as browser:
+        page = open_page(browser, live_server)
+        assert problems_of(page, {address: address for address in [*LISTS, *shown]}, user_cookie) == {}
+
+
+def test_text_from_right_to_left_runs_so(organization, user_cookie, live_server):
+    dataset = DatasetFactory(organization=organization, examples=1)
+    dataset.examples.update(messages=[{"role": "user", "content": HEBREW}])
+    with open_chromium() as browser:
+        page = open_page(browser, live_server)
+        page.context.add_cookies([user_cookie])
+        page.goto(reverse("datasets:detail", args=[dataset.pk]))
+        direction = page.locator(".turn-text").evaluate("(element) => getComputedStyle(element).direction")
+
+    assert direction == "rtl"
+
+
+def overfull(organization, user):
+    """Rows for more than a page with names that have no place to break; returns the pages of one of each."""
+    columns = {"organization": organization, "created_by": user, "name": LONG}
+    dataset = DatasetFactory.create_batch(21, **columns, examples=2)[0]
+    job = JobFactory.create_batch(21, **columns, dataset=dataset, status="failed", error_message=LONG)[0]
+    model = FineTunedModelFactory.create_batch(21, **columns)[0]
+    agent = organization.agents.create(name=LONG[:100], model=model)
+    jobs = ",".join(str(pk) for pk in organization.jobs.values_list("pk", flat=True)[:5])
+    return [
+        *(
+            reverse(f"{route}:detail", args=[row.pk])
+            for route, row in {
+                "datasets": dataset,
+                "jobs": job,
+                "models_registry": model,
+                "agents": agent,
+            }.items()
+        ),
+        f"{reverse('jobs:compare')}?jobs={jobs}",
+        f"{reverse('datasets:list')}?view=table",
+        f"{reverse('finetuning:search')}?q={LONG[:30]}",
+    ]
+
+
+def open_page(browser, live_server, **options):
+    # axe is injected, which the pages' own policy forbids.
+    return browser.new_context(base_url=live_server.url, bypass_csp=True, **options).new_page()
+
+
+def problems_of(page, named, cookie):
+    """What is wrong with each of the named addresses, where anything is."""
+    found = {}
+    for name, address in named.items():
+        if name not in PUBLIC:
+            page.context.add_cookies([cookie])
+        page.goto(address)
+        page.evaluate(AXE)
+        found[name] = [problem for width in WIDTHS for problem in violations(page, width)] + too_wide(
+            page, ZOOMED
+        )
+    return {name: problems for name, problems in found.items() if problems}
 
 
 def violations(page, width):
     """What axe finds at that width, and whether the page has to be moved sideways to be read."""
+    sideways = too_wide(page, width)
+    return page.evaluate(VIOLATIONS) + sideways
+
+
+def too_wide(page, width):
     page.set_viewport_size({"width": width, "height": 900})
-    too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    return page.evaluate(VIOLATIONS) + ([f"wider than {width} px"] if too_wide else [])
+    is_wider = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return [f"wider than {width} px"] if is_wider else []

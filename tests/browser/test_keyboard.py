@@ -1,0 +1,72 @@
+"""The palette, and comparing jobs, by the keyboard alone."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from tests.browser.conftest import open_chromium
+from tests.factories import JobFactory
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def jobs(organization, transactional_db):
+    return [JobFactory(organization=organization, status="succeeded", name=f"Tone {name}") for name in "AB"]
+
+
+@pytest.fixture
+def signed_in(jobs, user_cookie, live_server):
+    with open_chromium() as browser:
+        context = browser.new_context(base_url=live_server.url)
+        context.add_cookies([user_cookie])
+        yield context.new_page()
+
+
+@pytest.mark.parametrize("key", ["Control+k", "Meta+k", "/"])
+def test_the_palette_opens_finds_and_leads_on(signed_in, jobs, key):
+    signed_in.goto(reverse("finetuning:dashboard"))
+    signed_in.keyboard.press(key)
+    signed_in.keyboard.type("tone")
+    field = signed_in.get_by_role("combobox", name="Name, id or page")
+    options = signed_in.get_by_role("option")
+    expect(options).to_have_count(2)
+    expect(options.first).to_have_attribute("aria-selected", "true")
+
+    signed_in.keyboard.press("ArrowDown")
+    expect(field).to_have_attribute("aria-activedescendant", f"option-{jobs[0].pk}")
+    signed_in.keyboard.press("ArrowDown")
+    signed_in.keyboard.press("ArrowUp")
+    signed_in.keyboard.press("Enter")
+
+    expect(signed_in).to_have_title("Tone A \N{MIDDLE DOT} Attune")
+
+
+def test_the_palette_gives_the_focus_back(signed_in):
+    signed_in.goto(reverse("finetuning:dashboard"))
+    button = signed_in.get_by_role("link", name="Search")
+    button.focus()
+
+    signed_in.keyboard.press("Enter")
+    expect(signed_in.get_by_role("combobox")).to_be_focused()
+    signed_in.keyboard.press("Escape")
+
+    expect(button).to_be_focused()
+
+
+def test_a_slash_in_a_field_is_a_slash(signed_in):
+    signed_in.goto(reverse("finetuning:search"))
+    field = signed_in.get_by_label("Name or id", exact=True)
+    field.press("/")
+
+    expect(field).to_have_value("/")
+    expect(signed_in.get_by_role("dialog")).to_have_count(0)
+
+
+def test_jobs_are_ticked_and_compared(signed_in, jobs):
+    signed_in.goto(reverse("jobs:list"))
+    for job in jobs:
+        signed_in.get_by_role("checkbox", name=f"Compare {job.name}").press("Space")
+    signed_in.get_by_role("button", name="Compare").press("Enter")
+
+    expect(signed_in.get_by_role("columnheader", name="2. Tone A")).to_be_visible()
