@@ -75,5 +75,9 @@ gateway-kills: $(READY)  ## 1,000 calls of the gateway while it, a worker and th
 bench-gateway: $(READY)  ## What the gateway adds to a call, beside LiteLLM's proxy; the last line is JSON
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.gateway $(ARGS)
 
+.PHONY: bench-pages
+bench-pages: $(READY)  ## What each page costs the wire, the database and the server, with 100 and 100,000 rows
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.pages $(ARGS)
+
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
