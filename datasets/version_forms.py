@@ -7,6 +7,7 @@ from django import forms
 from datasets.models import Dataset
 from datasets.service_forms import ServiceForm
 from datasets.versions import MAX_SEED
+from finetuning.choices import offer_newest
 
 SEED_HELP = "The same number draws the same examples."
 
@@ -76,8 +77,7 @@ class MergeForm(DerivingForm):
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data, dataset=dataset)
-        others = dataset.organization.datasets.newest().exclude(pk=dataset.pk).order_by("name", "id")
-        self.fields["others"].queryset = others  # type: ignore[attr-defined]
+        offer_newest(self, "others", dataset.organization.datasets.newest().exclude(pk=dataset.pk))
 
 
 class ExampleForm(ServiceForm):

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from finetuning.choices import offer_newest
 from models_registry.models import Agent, ApiKey
 from models_registry.models.agents import check_name
 
@@ -41,7 +42,7 @@ class SplitForm(forms.Form):
     def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         models = agent.organization.fine_tuned_models.filter(status="active").exclude(agents=agent)
-        self.fields["second_model"].queryset = models.order_by("-created_at", "-id")  # type: ignore[attr-defined]
+        offer_newest(self, "second_model", models)
 
 
 class AgentSettingsForm(forms.ModelForm[Agent]):
@@ -69,7 +70,7 @@ class AgentSettingsForm(forms.ModelForm[Agent]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         models = self.instance.organization.fine_tuned_models.filter(status="active")
-        self.fields["fallback_model"].queryset = models.order_by("-created_at", "-id")  # type: ignore[attr-defined]
+        offer_newest(self, "fallback_model", models)
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
@@ -93,5 +94,5 @@ class ApiKeyForm(forms.ModelForm[ApiKey]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         organization = self.instance.organization
-        self.fields["agents"].queryset = organization.agents.order_by("name")  # type: ignore[attr-defined]
+        offer_newest(self, "agents", organization.agents.all())
         self.fields["workspaces"].queryset = organization.workspaces.order_by("name")  # type: ignore[attr-defined]
