@@ -28,7 +28,7 @@ def test_the_palette_opens_finds_and_leads_on(signed_in, jobs, key):
     signed_in.goto(reverse("finetuning:dashboard"))
     signed_in.keyboard.press(key)
     signed_in.keyboard.type("tone")
-    field = signed_in.get_by_role("combobox", name="Name, id or page")
+    field = signed_in.get_by_role("combobox", name="Find anything")
     options = signed_in.get_by_role("option")
     expect(options).to_have_count(2)
     expect(options.first).to_have_attribute("aria-selected", "true")

@@ -1,5 +1,6 @@
 """How values look on the pages."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from django import forms
 from django.template import Context, Template
 
+from finetuning.search import COMMANDS, KINDS
 from finetuning.templatetags import finetuning as tags
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -135,7 +137,8 @@ def test_every_icon_of_the_templates_is_in_the_sprite(settings):
     sprite = (STATIC / "icons.svg").read_text()
     templates = [path.read_text() for path in (settings.BASE_DIR / "templates").rglob("*.html")]
 
-    used = {part.split('"')[1] for text in templates for part in text.split("{% icon ")[1:]}
+    drawn = {part for text in templates for part in re.findall(r'{% icon "([^"]+)"', text)}
+    used = drawn | {found.icon for found in (*KINDS, *COMMANDS)}
 
     assert {"database", "logout"} <= used
     assert [name for name in used if f'id="{name}"' not in sprite] == []

@@ -98,8 +98,8 @@ def _rows(model, known, fleeting):
         # An organization made a moment ago has a key for the sandbox that was made up.
         "ProviderAccount": {"api_key_last_four"},
         "TokenFamily": {"jti"},
-        # They tell of what is new in the rows themselves, which are compared here.
-        "AuditEntry": {"request_id", "target_id", "changes"},
+        # They tell of what is new in the rows themselves, which are compared here; a key is named by its beginning.
+        "AuditEntry": {"request_id", "target_id", "target_name", "changes"},
     }
     names = [
         field.attname

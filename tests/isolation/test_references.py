@@ -119,7 +119,7 @@ def choices():
     while classes:
         form = classes.pop()
         classes += form.__subclasses__()
-        if form.__module__.split(".")[0] in ours and not form.__module__.endswith("admin"):
+        if form.__module__.split(".")[0] in ours and "admin" not in form.__module__.split("."):
             fields = getattr(form, "base_fields", {}).items()
             found |= {
                 (form.__module__, form.__name__, name)
