@@ -75,17 +75,15 @@ gateway-kills: $(READY)  ## 1,000 calls of the gateway while it, a worker and th
 bench-gateway: $(READY)  ## What the gateway adds to a call, beside LiteLLM's proxy; the last line is JSON
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.gateway $(ARGS)
 
-<<<<<<< HEAD
 .PHONY: audit
 # What it says depends on the day and on a service, not on a change: it is no part of `make check`.
 audit: $(READY)  ## The packages of a production install against the published advisories; needs the network
 	@.venv/bin/uv export --frozen --quiet --no-header --no-default-groups --output-file .venv/production.txt
 	@.venv/bin/pip-audit --requirement .venv/production.txt --disable-pip --require-hashes --strict --progress-spinner off
-=======
+
 .PHONY: bench-pages
 bench-pages: $(READY)  ## What each page costs the wire, the database and the server, with 100 and 100,000 rows
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m tests.bench.pages $(ARGS)
->>>>>>> pkg/pages
 
 clean:  ## Removes the environment and caches; data folders stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
