@@ -258,7 +258,7 @@ CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", 1800)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": name, "schedule": POLL_INTERVAL_SECONDS, "options": {"expires": POLL_INTERVAL_SECONDS}}
     for name in (
