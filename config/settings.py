@@ -260,7 +260,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 # Else Beat writes down for minutes after when it last sent an entry.
 CELERY_BEAT_SYNC_EVERY = 1
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": name, "schedule": POLL_INTERVAL_SECONDS, "options": {"expires": POLL_INTERVAL_SECONDS}}
     for name in (

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,13 +41,16 @@ COMPRESSED = {
 
 @dataclass
 class Process:
-    """A command in a process group of its own. `is_ready` says when it can do its work."""
+    """A command in a process group of its own. `is_ready` says when it can do its work; while it is `away`,
+    nobody but the test starts it again.
+    """
 
     argv: tuple
     environment: dict
     log: Path
     is_ready: "object"
     process: "subprocess.Popen | None" = None
+    away: bool = True
 
     def start(self):
         self.log.write_bytes(b"")
@@ -61,9 +64,12 @@ class Process:
                 start_new_session=True,
             )
         wait_until(self.is_ready, seconds=600)
+        self.away = False
 
     def kill(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        self.away = True
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def said(self, mark):
@@ -166,6 +172,12 @@ class Stack:
     sandbox: SandboxApp
     parts: dict = field(default_factory=dict)
 
+    def tend(self):
+        """Start again what has ended by itself, as Beat does without its database; so every supervisor does."""
+        for part in self.parts.values():
+            if isinstance(part, Process) and not part.away and part.process.poll() is not None:
+                part.start()
+
 
 @contextmanager
 def provider(folder):
@@ -247,7 +259,7 @@ def running_stack(folder):
             "web-2": second,
             "worker-1": worker("worker-1", environment, folder),
             "worker-2": worker("worker-2", environment, folder),
-            "beat": celery("beat", environment, folder, "beat: Starting...", "beat"),
+            "beat": celery("beat", environment, folder, "Sending due task", "beat"),
         }
         for process in processes.values():
             process.start()

@@ -40,6 +40,7 @@ class Client:
         return wait_until(lambda: self._try(method, path, key, content), seconds=600)
 
     def _try(self, method, path, key, content):
+        self.stack.tend()
         try:
             if not self.access:
                 signed_in = httpx2.post(f"{self.stack.url}/api/auth/token", json=self.stack.account)
