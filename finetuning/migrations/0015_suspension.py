@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='organization',
             name='suspension_reason',
-            field=models.CharField(blank=True, help_text='What its members are told while it is suspended.', max_length=300),
+            field=models.CharField(blank=True, db_default='', help_text='What its members are told while it is suspended.', max_length=300),
         ),
     ]

@@ -37,7 +37,10 @@ class Organization(models.Model):
     )
     suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
     suspension_reason = models.CharField(
-        max_length=300, blank=True, help_text="What its members are told while it is suspended."
+        max_length=300,
+        blank=True,
+        db_default="",
+        help_text="What its members are told while it is suspended.",
     )
     cap_warned_on = models.DateField(null=True, editable=False)
     members = models.ManyToManyField(
