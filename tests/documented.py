@@ -1,15 +1,23 @@
 """Every answer of the API in the whole suite has a status that its operation documents."""
 
 import functools
+import threading
 
 from drf_spectacular.generators import SchemaGenerator
 
 UNDESCRIBED_ROUTES = {"api-schema", "api-docs", "api-redoc", "api-unknown-path"}
+# The generator finds out about optional packages at its first run, which no two threads may do at once.
+_first_run = threading.Lock()
+
+
+def documented_statuses():
+    """`{path: {method: statuses}}` of the description."""
+    with _first_run:
+        return _documented_statuses()
 
 
 @functools.cache
-def documented_statuses():
-    """`{path: {method: statuses}}` of the description."""
+def _documented_statuses():
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     return {
         path: {
