@@ -62,13 +62,13 @@ class DatasetAdmin(OperatorAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Dataset | None = None) -> bool:
         return False
 
-    @admin.action(description="Validate again")
+    @admin.action(description="Validate again", permissions=["act"])
     def validate_again(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         for dataset in queryset:
             services.revalidate_dataset(dataset)
         self.message_user(request, f"{len(queryset)} datasets are being read again.")
 
-    @admin.action(description="Restore deleted datasets")
+    @admin.action(description="Restore deleted datasets", permissions=["act"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         for dataset in queryset:
             services.restore_dataset(dataset)

@@ -84,7 +84,7 @@ def _dump(session: psycopg.Connection, dump: Path) -> tuple[dict[str, int], list
     counted = _counted_rows(session)
     names = sorted({name for column in _file_columns() for (name,) in session.execute(column)})
     options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={dump}")
-    done = subprocess.run(  # nosec B603 # nosec B603 # noqa: S603 - a program that we found
+    done = subprocess.run(  # nosec B603 # noqa: S603 - a program that we found
         [program, *options, _address(session)],
         env=_environment(session),
         stderr=subprocess.PIPE,
@@ -191,13 +191,13 @@ def _load(session: psycopg.Connection, dump: Path) -> None:
     """Play the dump in one transaction, which only the last line commits: half a dump changes nothing."""
     options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-")
     with TemporaryFile() as errors:
-        psql = subprocess.Popen(  # nosec B603 # nosec B603 # noqa: S603 - a program that we found
+        psql = subprocess.Popen(  # nosec B603 # noqa: S603 - a program that we found
             [_program("psql", session), *options, _address(session)],
             env=_environment(session),
             stdin=subprocess.PIPE,
             stderr=errors,
         )
-        read = subprocess.Popen(  # nosec B603 # nosec B603 # noqa: S603 - likewise
+        read = subprocess.Popen(  # nosec B603 # noqa: S603 - likewise
             [_program("pg_restore", session), "--no-owner", "--no-privileges", "--file=-", str(dump)],
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -238,7 +238,7 @@ def _program(name: str, session: psycopg.Connection) -> str:
 
 def _major(program: Path) -> int | None:
     try:
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # nosec B603 # nosec B603 # noqa: S603
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # nosec B603 # noqa: S603 - likewise
     except (OSError, subprocess.CalledProcessError):
         return None
     found = re.search(r"\) (\d+)", answer.stdout)

@@ -5,6 +5,8 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.auth import get_permission_codename
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import NoReverseMatch, reverse
@@ -67,12 +69,16 @@ class OperatorAdmin(admin.ModelAdmin[Any]):
 
     actions: Any = ("export_csv",)
     show_full_result_count = False
+    list_per_page = 50
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """The links of `lists_of` beside what the list can be filtered by anyway."""
         return lookup.endswith("__id__exact") or super().lookup_allowed(lookup, value, request)
 
-    list_per_page = 50
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may use the actions that call services, also where no form changes a row."""
+        codename = get_permission_codename("change", self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
@@ -112,6 +118,7 @@ class OperatorAdmin(admin.ModelAdmin[Any]):
         audit.record(f"{self._noun}.deleted", obj)
         super().delete_model(request, obj)
 
+    @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:
             audit.record(f"{self._noun}.deleted", row)

@@ -48,7 +48,7 @@ class JobAdmin(OperatorAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         return False
 
-    @admin.action(description="Ask the provider now")
+    @admin.action(description="Ask the provider now", permissions=["act"])
     def check_now(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         for job in queryset:
             try:
@@ -57,7 +57,7 @@ class JobAdmin(OperatorAdmin):
                 self.message_user(request, f"{job}: {refusal.message}", messages.WARNING)
         self.message_user(request, f"{len(queryset)} jobs were looked at.")
 
-    @admin.action(description="Cancel: ask the provider")
+    @admin.action(description="Cancel: ask the provider", permissions=["act"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         assert isinstance(request.user, User)
         for job in queryset:
@@ -66,7 +66,7 @@ class JobAdmin(OperatorAdmin):
             except Refused as refusal:
                 self.message_user(request, f"{job}: {refusal.message}", messages.WARNING)
 
-    @admin.action(description="Force cancel: end them here, whatever the provider says")
+    @admin.action(description="Force cancel: end them here, whatever the provider says", permissions=["act"])
     def force_cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         assert isinstance(request.user, User)
         for job in queryset.select_related("provider_account"):

@@ -40,7 +40,7 @@ class FineTunedModelAdmin(OperatorAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: FineTunedModel | None = None) -> bool:
         return False
 
-    @admin.action(description="Restore deleted models")
+    @admin.action(description="Restore deleted models", permissions=["act"])
     def restore(self, request: HttpRequest, queryset: QuerySet[FineTunedModel]) -> None:
         for model in queryset:
             services.restore_model(model)
@@ -98,7 +98,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     exclude = ("digest",)
     actions = ("revoke", "export_csv")
 
-    @admin.action(description="Revoke keys", permissions=["view"])
+    @admin.action(description="Revoke keys", permissions=["act"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset:
             api_keys.revoke_key(key)

@@ -101,7 +101,7 @@ class ProviderAccountAdmin(OperatorAdmin):
             if change and form.cleaned_data[name]:
                 audit.record(f"provider_account.{name}_replaced", obj)
 
-    @admin.action(description="Test the accounts now", permissions=["view"])
+    @admin.action(description="Test the accounts now", permissions=["act"])
     def check_now(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
         for account in queryset:
             services.check_account(account)

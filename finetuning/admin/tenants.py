@@ -7,6 +7,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -90,20 +91,20 @@ class OrganizationAdmin(OperatorAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return Organization.with_deleted.all()
 
-    @admin.action(description="Restore deleted organizations")
+    @admin.action(description="Restore deleted organizations", permissions=["act"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         for organization in queryset:
             services.restore_organization(organization)
         restored = len(queryset)
         self.message_user(request, f"{restored} organizations restored. Cancelled jobs stay cancelled.")
 
-    @admin.action(description="Suspend: refuse their people and keys", permissions=["change"])
+    @admin.action(description="Suspend: refuse their people and keys", permissions=["act"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         for organization in queryset:
             services.suspend_organization(organization)
         self.message_user(request, f"{len(queryset)} organizations are suspended. Runs at providers go on.")
 
-    @admin.action(description="End the suspension", permissions=["change"])
+    @admin.action(description="End the suspension", permissions=["act"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         for organization in queryset:
             services.resume_organization(organization)
@@ -150,11 +151,13 @@ class TokenFamilyAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     actions = ("revoke", "export_csv")
 
-    @admin.action(description="Revoke: end these sign-ins to the API", permissions=["view"])
+    @admin.action(description="Revoke: end these sign-ins to the API", permissions=["act"])
     def revoke(self, request: HttpRequest, queryset: TokenFamilyQuerySet) -> None:
-        for family in queryset.filter(revoked_at=None).select_related("membership"):
-            audit.record("tokens.revoked", family.membership, details={"sign_in": family.pk})
-        self.message_user(request, f"{queryset.revoke(timezone.now())} sign-ins have ended.")
+        with transaction.atomic():
+            for family in queryset.filter(revoked_at=None).select_related("membership"):
+                audit.record("tokens.revoked", family.membership, details={"sign_in": family.pk})
+            ended = queryset.revoke(timezone.now())
+        self.message_user(request, f"{ended} sign-ins have ended.")
 
 
 @admin.register(Invitation)

@@ -5,9 +5,10 @@ import io
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import Group, Permission
 from django.db import connection, models
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -44,9 +45,29 @@ EDITABLE = {
     "jobs.job": {"name", "description"},
     "models_registry.finetunedmodel": {"name", "description"},
 }
+ONLY_READS = {"export_csv"}
 # Django's own page of groups, of which there are few.
 UNFILTERED = {"auth.group"}
 MOST_QUERIES = 20
+
+
+def actions_of(model, *permissions):
+    """What somebody with these permissions on the model may do with rows that were chosen in its list."""
+    user = UserFactory(is_staff=True)
+    codenames = [get_permission_codename(permission, model._meta) for permission in permissions]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    request = RequestFactory().get("/")
+    request.user = user
+    return set(admin.site.get_model_admin(model).get_actions(request))
+
+
+@pytest.mark.parametrize("label", REGISTERED)
+def test_offers_nothing_but_the_export_to_those_who_may_only_look(label):
+    model = REGISTERED[label]
+
+    assert actions_of(model, "view") == ONLY_READS
+    offered = set(admin.site.get_model_admin(model).actions)
+    assert actions_of(model, "view", "change") == offered
 
 
 @pytest.fixture
