@@ -22,6 +22,7 @@ from finetuning.sandbox.http import Request
 from finetuning.sandbox.server import SandboxServer
 from finetuning.sandbox.settings import SandboxSettings
 from tests.factories import OrganizationFactory, ProviderAccountFactory, UserFactory
+from tests.threads import serving
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -163,10 +164,6 @@ def sandbox(settings, tmp_path):
     """A sandbox provider on a real port. `sandbox.clock.advance(seconds)` lets its time pass."""
     clock = Clock()
     app = create_app(SandboxSettings(data_dir=tmp_path / "sandbox", clock=clock))
-    with SandboxServer(app, "127.0.0.1", 0) as server:
+    with serving(SandboxServer(app, "127.0.0.1", 0)) as server:
         settings.SANDBOX_URL = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield Sandbox(url=settings.SANDBOX_URL, clock=clock, app=app)
-        server.shutdown()
-        thread.join()

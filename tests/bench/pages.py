@@ -14,7 +14,6 @@ import os
 import re
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +53,7 @@ from tests.browser.pages import PUBLIC, addresses
 from tests.browser.world import build_world
 from tests.conftest import Clock, Sandbox
 from tests.factories import OrganizationFactory, ProviderAccountFactory, UserFactory
+from tests.threads import serving
 
 FEW = 100
 WARM_UP = 3
@@ -130,14 +130,10 @@ def sandbox() -> Iterator[Sandbox]:
     """A provider whose time passes as `build_world` wants it."""
     clock = Clock(now=time.time())
     app = create_app(SandboxSettings(data_dir=Path(_files.name) / "sandbox", clock=clock))
-    with SandboxServer(app, ADDRESS, 0) as server:
+    with serving(SandboxServer(app, ADDRESS, 0)) as server:
         # For this process, and for the server that it starts.
         os.environ["SANDBOX_URL"] = settings.SANDBOX_URL = f"http://{ADDRESS}:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield Sandbox(url=settings.SANDBOX_URL, clock=clock, app=app)
-        server.shutdown()
-        thread.join()
 
 
 def pages_with(count: int, provider: Sandbox, name: str) -> list[Page]:

@@ -1,11 +1,12 @@
 import os
 import subprocess
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from django.conf import settings
+
+from tests.threads import serving
 
 REQUEST = """
 import django
@@ -37,12 +38,8 @@ class Receiver(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def collector():
-    with Collector() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Collector()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def run(code, **environment):

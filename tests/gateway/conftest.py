@@ -22,6 +22,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.gateway.upstream import Upstream, serve
+from tests.threads import serving
 from tests.waiting import wait_until
 
 BASE = "gpt-4.1-mini-2025-04-14"
@@ -41,13 +42,9 @@ def other_organization(transactional_db):
 @pytest.fixture
 def upstream():
     found = Upstream()
-    with serve(found) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(serve(found)):
         yield found
         found.go_on.set()
-        server.shutdown()
-        thread.join()
 
 
 @dataclass

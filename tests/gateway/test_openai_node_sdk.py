@@ -8,8 +8,8 @@ from django.utils import timezone
 from models_registry import api_keys
 from tests.gateway import node_sdk
 from tests.gateway.conftest import BASE, usage
-from tests.gateway.test_openai_sdk import CALL, SAY_HI, TOOLS
-from tests.gateway.upstream import completion, event
+from tests.gateway.sdk_calls import CALL, SAY_HI, TOOLS, stream_call_of_tool
+from tests.gateway.upstream import completion
 
 CREATE = "chat.completions.create"
 
@@ -59,18 +59,7 @@ def test_streams_and_counts(call, gateway, options):
 
 def test_streams_calls_of_tools(call, upstream, make_model):
     make_model()
-    pieces = [
-        {
-            "role": "assistant",
-            "tool_calls": [{"index": 0, **CALL | {"function": {"name": "f", "arguments": ""}}}],
-        },
-        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]},
-        {"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]},
-    ]
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "real-model"}
-    events = [event(chunk | {"choices": [{"index": 0, "delta": piece}]}) for piece in pieces]
-    end = event(chunk | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
-    upstream.stream("real-model", *events, end, event(b"[DONE]"))
+    stream_call_of_tool(upstream)
 
     asked = {"model": "real-model", "messages": SAY_HI, "tools": TOOLS}
     final = call("chat.completions.stream", asked, then="finalChatCompletion")

@@ -9,11 +9,8 @@ from pydantic import BaseModel
 
 from models_registry import api_keys
 from tests.gateway.conftest import BASE, usage
+from tests.gateway.sdk_calls import CALL, SAY_HI, TOOLS, stream_call_of_tool
 from tests.gateway.upstream import completion, event
-
-SAY_HI = [{"role": "user", "content": "Hi"}]
-TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
-CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
 @pytest.fixture
@@ -55,18 +52,7 @@ def test_streams_by_the_helper(client):
 
 def test_streams_calls_of_tools(gateway, upstream, make_model, key):
     make_model()
-    pieces = [
-        {
-            "role": "assistant",
-            "tool_calls": [{"index": 0, **CALL | {"function": {"name": "f", "arguments": ""}}}],
-        },
-        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]},
-        {"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]},
-    ]
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "real-model"}
-    events = [event(chunk | {"choices": [{"index": 0, "delta": piece}]}) for piece in pieces]
-    end = event(chunk | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
-    upstream.stream("real-model", *events, end, event(b"[DONE]"))
+    stream_call_of_tool(upstream)
 
     with gateway.client(key).chat.completions.stream(
         model="real-model", messages=SAY_HI, tools=TOOLS

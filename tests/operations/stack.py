@@ -20,6 +20,7 @@ from finetuning.sandbox.server import SandboxServer
 from finetuning.sandbox.settings import SandboxSettings
 from tests.operations.cluster import streaming_cluster
 from tests.operations.web import CODE, SECRET_KEY, answers, first_owner, free_port
+from tests.threads import serving
 from tests.waiting import wait_until
 
 ADDRESS = "127.0.0.1"
@@ -183,12 +184,8 @@ class Stack:
 def provider(folder):
     """A sandbox that trains 60 times faster than real, and its port."""
     app = create_app(SandboxSettings(data_dir=folder / "sandbox", speed=60))
-    with SandboxServer(app, ADDRESS, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(SandboxServer(app, ADDRESS, 0)) as server:
         yield app, server.server_port
-        server.shutdown()
-        thread.join()
 
 
 def valkey(folder):

@@ -14,6 +14,7 @@ from finetuning.providers.base import (
 )
 from finetuning.providers.openai import OpenAIProvider
 from tests.finetuning.providers.recorded import JOB, listing, refusal, text
+from tests.threads import serving
 
 RUN = TrainingRun(reference="job-1", base_model="gpt-4.1-mini-2025-04-14", training_file="file-1")
 CREATED = httpx2.Response(200, json=JOB)
@@ -243,14 +244,10 @@ class Dripping(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def dripping_url():
-    with http.server.HTTPServer(("127.0.0.1", 0), Dripping) as server:
+    with serving(http.server.HTTPServer(("127.0.0.1", 0), Dripping)) as server:
         Dripping.stop.clear()
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield f"http://127.0.0.1:{server.server_port}/v1"
         Dripping.stop.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_gives_up_on_a_provider_that_drips(dripping_url):

@@ -1,4 +1,3 @@
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
@@ -6,6 +5,7 @@ import pytest
 
 from finetuning.sandbox import faults, jobs, lifecycle
 from tests.finetuning.sandbox.conftest import BASE, chat_file
+from tests.threads import serving
 
 SECRET = "whsec_RdvaYFYUXuIFuEbvZHwMfYFhUf7aMYjYcmM24+Aj40c="
 
@@ -43,12 +43,8 @@ class ReceiverHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Receiver()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
