@@ -44,12 +44,16 @@ def snapshot(row: models.Model) -> dict[str, Any]:
 def changing(row: models.Model, action: str) -> Iterator[None]:
     """One transaction for a change of `row` and its entry; nothing is recorded when no column changed."""
     with transaction.atomic():
-        before = snapshot(row)
+        before = _stored(row)
         yield
-        # Asked anew, for a guarded update leaves the row in memory as it was.
-        after = _plain(row._meta.base_manager.values(*_audited(row)).get(pk=row.pk))
+        after = _stored(row)
         if after != before:
             _add(action, row, _difference(before, after))
+
+
+def _stored(row: models.Model) -> dict[str, Any]:
+    """As the database has it: colleagues and guarded updates leave what is in memory behind."""
+    return _plain(row._meta.base_manager.values(*_audited(row)).get(pk=row.pk))
 
 
 def record(

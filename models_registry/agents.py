@@ -68,7 +68,7 @@ def create_agent(organization: Organization, *, name: str, by: User, **columns: 
     agent, is_new = organization.agents.get_or_create(name=name, defaults={"created_by": by, **columns})
     if not is_new:
         raise AgentNameTaken(f"There is an agent named {name} already.", pointer="/name")
-    audit.record("agent.created", agent, before={})
+    audit.record("agent.created", agent, before={}, by=by)
     return agent
 
 

@@ -1,6 +1,6 @@
 """Issuing keys of the gateway."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -16,8 +16,8 @@ def issue_key(
     organization: Organization,
     *,
     by: User,
-    agents: Iterable[Agent] = (),
-    workspaces: Iterable[Workspace] = (),
+    agents: Collection[Agent] = (),
+    workspaces: Collection[Workspace] = (),
     **columns: Any,
 ) -> tuple[ApiKey, str]:
     """A new key as its row and in clear, for `agents` and `workspaces`, or for all when none are given.
@@ -31,9 +31,8 @@ def issue_key(
         "agents": [agent.name for agent in agents],
         "workspaces": [workspace.name for workspace in workspaces],
     }
-    audit.record(
-        "api_key.issued", key, before={}, details={name: names for name, names in scopes.items() if names}
-    )
+    limited = {name: names for name, names in scopes.items() if names}
+    audit.record("api_key.issued", key, before={}, by=by, details=limited)
     return key, clear
 
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 from finetuning import audit
 from finetuning.members import invitations
 from finetuning.members import services as members
-from finetuning.models import AuditEntry, Membership
+from finetuning.models import AuditEntry, Membership, Organization
 from finetuning.organizations import services as organizations
 from tests.factories import PASSWORD, UserFactory
 
@@ -39,6 +39,15 @@ def test_records_nothing_when_nothing_changed(organization):
     organizations.update_organization(organization, name=organization.name)
 
     assert not AuditEntry.objects.exists()
+
+
+def test_blames_nobody_for_what_somebody_else_has_changed_meanwhile(organization):
+    seen_before = Organization.objects.get(pk=organization.pk)
+    Organization.objects.filter(pk=organization.pk).update(monthly_cap_usd=5)
+
+    organizations.update_organization(seen_before, name="Acme Ltd")
+
+    assert kept(action="organization.changed").changes == {"name": [organization.name, "Acme Ltd"]}
 
 
 def test_keeps_no_entry_of_a_change_that_was_undone(owner, organization):
