@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -14,6 +14,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from finetuning.models import BasePrice, Organization, ProviderAccount, Workspace, price_list
+from finetuning.templatetags.finetuning import NOTHING, money
 from finetuning.webhooks.events import announce
 from models_registry.models import ApiKey, FineTunedModel, PlainPrice, UsageBatch, UsageDay
 from models_registry.models.usage import MEASURES, UsageDayQuerySet
@@ -25,13 +26,6 @@ COUNTED_ON_MODELS = ("requests", "prompt_tokens", "completion_tokens", "latency_
 MODEL_LENGTH = 200
 PER_MILLION = Decimal(1_000_000)
 SHOWN = timedelta(days=30)
-# What is drawn of each day: the title, the value of a day's totals, and how it is written.
-CHARTS: tuple[tuple[str, Callable[[dict[str, Any]], Any], str], ...] = (
-    ("Requests", lambda row: row["total_requests"], "{:,}"),
-    ("Tokens", lambda row: row["total_prompt_tokens"] + row["total_completion_tokens"], "{:,}"),
-    ("Latency", lambda row: round(row["total_latency_ms"] / max(1, row["total_requests"])), "{:,} ms"),
-    ("Price", lambda row: row["total_price_usd"], "${:,.4f}"),
-)
 WARNED_SHARE = Decimal("0.8")
 # A file that is found again is known to have been counted for so long, and is not counted when it is older. A
 # day between the two, for clocks that disagree.
@@ -143,20 +137,48 @@ def usage_of(days: UsageDayQuerySet, *, now: datetime | None = None) -> dict[str
     return {"days": SHOWN.days, "rows": rows, **totals}
 
 
-def _charts(days: UsageDayQuerySet, today: date) -> list[tuple[str, list[tuple[str, Decimal, str]]]]:
+def _charts(days: UsageDayQuerySet, today: date) -> list[tuple[str, list[tuple[str, float, str]]]]:
     """Titles, each with a row for each day: its date, the value, and the value in words."""
     by_day = {row["day"]: row for row in days.summed_by("day")}
     shown = [today - timedelta(days=ago) for ago in reversed(range(SHOWN.days + 1))]
+    no_calls = {f"total_{name}": 0 for name in MEASURES}
     return [
-        (title, [_bar(day, by_day.get(day), value, words) for day in shown]) for title, value, words in CHARTS
+        (title, [(f"{day:%d %b}", *value(by_day.get(day, no_calls))) for day in shown])
+        for title, value in CHARTS.items()
     ]
 
 
-def _bar(
-    day: date, row: dict[str, Any] | None, value: Callable[[dict[str, Any]], Any], words: str
-) -> tuple[str, Decimal, str]:
-    amount = Decimal(value(row)) if row else Decimal()
-    return f"{day:%d %b}", amount, words.format(amount)
+def _requests(row: Mapping[str, Any]) -> tuple[float, str]:
+    return row["total_requests"], f"{row['total_requests']:,}"
+
+
+def _tokens(row: Mapping[str, Any]) -> tuple[float, str]:
+    tokens = row["total_prompt_tokens"] + row["total_completion_tokens"]
+    return tokens, f"{tokens:,}"
+
+
+def _latency(row: Mapping[str, Any]) -> tuple[float, str]:
+    if not row["total_requests"]:
+        return 0, NOTHING
+    milliseconds = round(row["total_latency_ms"] / row["total_requests"])
+    return milliseconds, f"{milliseconds:,} ms"
+
+
+def _price(row: Mapping[str, Any]) -> tuple[float, str]:
+    """What some tokens cost nobody may know, which is not nothing."""
+    usd, known = float(row["total_price_usd"]), money(row["total_price_usd"])
+    if not row["total_unpriced_tokens"]:
+        return usd, known
+    return usd, f"{known} + unknown" if usd else "unknown"
+
+
+# What is drawn of each day.
+CHARTS: dict[str, Callable[[Mapping[str, Any]], tuple[float, str]]] = {
+    "Requests": _requests,
+    "Tokens": _tokens,
+    "Latency": _latency,
+    "Price": _price,
+}
 
 
 @transaction.atomic

@@ -311,4 +311,19 @@ def test_draws_the_calls_of_each_day(signed_in, organization, model):
     charts = dict(answer.context["usage"]["charts"])
     assert [words for _, _, words in charts["Requests"]] == ["3", *["0"] * 29, "3"]
     assert charts["Latency"][0] == (f"{today - timedelta(days=30):%d %b}", 200, "200 ms")
+    assert charts["Latency"][1][2] == "\N{EM DASH}"
     assert f"<title>{today:%d %b}: 5</title>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("usd", "unpriced", "words"), [(2, 0, "$2.00"), (2, 5, "$2.00 + unknown"), (0, 5, "unknown")]
+)
+def test_says_that_the_price_of_a_day_is_not_known(signed_in, organization, model, usd, unpriced, words):
+    columns = {"provider_model_id": model.provider_model_id, "model": model, "requests": 1}
+    organization.usage_days.create(
+        day=timezone.now().date(), price_usd=usd, unpriced_tokens=unpriced, **columns
+    )
+
+    charts = dict(signed_in.get(url("detail", model)).context["usage"]["charts"])
+
+    assert charts["Price"][-1][2] == words
