@@ -10,7 +10,7 @@ RUN echo "deb [signed-by=/usr/local/share/keyrings/postgres.gpg.asc] http://apt.
     && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir uv==0.13.9 \
     && useradd --create-home --uid 10001 attune \
-    && install --directory --owner attune /data
+    && install --directory --owner attune /data /metrics
 WORKDIR /app
 
 # Alone, so that a change of code does not install the packages again.
