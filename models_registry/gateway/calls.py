@@ -276,8 +276,9 @@ class Relay:
         return end
 
     def _count(self, outcome: Outcome) -> None:
-        status = f"{outcome.http_status // 100}xx" if outcome.http_status else "none"
-        gateway_call_seconds.labels(status).observe(perf_counter() - outcome.began)
+        if not outcome.is_stood_in_for:
+            status = f"{outcome.http_status // 100}xx" if outcome.http_status else "none"
+            gateway_call_seconds.labels(status).observe(perf_counter() - outcome.began)
         said = self._recorder.said() if self._recorder and outcome.is_whole else None
         record = outcome.record(self._route, self._request.call, said)
         self._journal.append(record)
