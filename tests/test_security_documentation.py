@@ -35,12 +35,12 @@ def test_names_a_test_a_document_or_a_reason(number, answer):
     documents = re.findall(r"docs/[\w.-]+", answer)
     commands = re.findall(r"`make (\w+)", answer)
 
-    assert TESTS.search(answer) or is_reason or documents or commands or answer.startswith("below, ")
+    assert TESTS.search(answer) or is_reason or documents or commands or answer.startswith("above, ")
     assert all((ROOT / document.rstrip(".")).is_file() for document in documents)
     makefile = (ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
-    if answer.startswith("below, "):
-        heading = re.match(r"below, ([A-Z][a-z ]+)", answer)[1].strip()
+    if answer.startswith("above, "):
+        heading = re.match(r"above, ([A-Z][a-z ]+)", answer)[1].strip()
         assert f"\n## {heading}\n" in TEXT
 
 
