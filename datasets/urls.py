@@ -19,6 +19,7 @@ urlpatterns = [
     path("<uuid:dataset_id>/delete", views.delete_dataset, name="delete"),
     path("<uuid:dataset_id>/versions", version_views.list_versions, name="versions"),
     path("<uuid:dataset_id>/diff", version_views.show_diff, name="diff"),
+    path("<uuid:dataset_id>/compare", version_views.compare_versions, name="compare"),
     path("<uuid:dataset_id>/repair", version_views.repair_dataset, name="repair"),
     path("<uuid:dataset_id>/redact", version_views.redact_dataset, name="redact"),
     path("<uuid:dataset_id>/derive", version_views.derive_dataset, name="derive"),

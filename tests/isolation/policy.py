@@ -313,6 +313,7 @@ PAGES = [
     POST("datasets:delete", OWNER, of="dataset"),
     GET("datasets:versions", VIEWER, of="version"),
     GET("datasets:diff", VIEWER, of="version"),
+    GET("datasets:compare", VIEWER, of="version", query={"old": Id("version"), "new": Id("version")}),
     POST("datasets:repair", MEMBER, of="flawed_dataset"),
     POST("datasets:redact", MEMBER, of="flawed_dataset"),
     GET("datasets:derive", VIEWER, of="dataset"),
