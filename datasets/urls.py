@@ -8,6 +8,7 @@ urlpatterns = [
     path("cards", views.list_datasets, {"template": "datasets/_list.html"}, name="cards"),
     path("new", views.new_dataset, name="new"),
     path("new/preview", views.preview_file, name="preview"),
+    path("new/matching", views.count_matching, name="matching"),
     path("sample", views.download_sample, name="sample"),
     path("<uuid:dataset_id>", views.show_dataset, name="detail"),
     path(
