@@ -4,11 +4,12 @@ The database hashes the examples of a part; versions keep the order of their exa
 can begin behind the last pair of equal ones. The work is the same for a thousand examples and a million.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from django.db.models import BigIntegerField, Func
@@ -18,14 +19,25 @@ from datasets.deriving.differences import SHOWN_PER_LINE, Difference, difference
 from datasets.harmless import harmless_json
 from datasets.models import Dataset, DatasetChange, TrainingExample
 from datasets.training_files import row_of
+from finetuning.errors import Invalid
 
 EXAMPLES_PER_PART = 100_000
 CHANGES_PER_PAGE = 50
+PLACE = re.compile(r"^([0-9]{1,9})-([0-9]{1,9})\Z")
+
+
+class NotOneDataset(Invalid):
+    code = "not_one_dataset"
 
 
 class HashOfExample(Func):
     template = "hash_record_extended((%(expressions)s), 0)"
     output_field: ClassVar[BigIntegerField] = BigIntegerField()  # type: ignore[type-arg]
+
+
+class Compared(NamedTuple):
+    old: int
+    new: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +55,30 @@ class Comparison:
     next_start: Pair | None
 
     @property
-    def compared(self) -> Pair:
+    def compared(self) -> Compared:
         """How many examples of each version were compared."""
-        return self.end[0] - self.start[0], self.end[1] - self.start[1]
+        return Compared(self.end[0] - self.start[0], self.end[1] - self.start[1])
+
+    @property
+    def next_place(self) -> str | None:
+        """`next_start` as `place_of` reads it."""
+        return None if self.next_start is None else "{}-{}".format(*self.next_start)
 
     @property
     def number_of_changes(self) -> int:
         return self.counts.total() - self.counts["kept"]
 
 
+def place_of(text: str) -> Pair | None:
+    """The positions in both versions, written as `12-30`; None: it is not written so."""
+    match = PLACE.match(text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
 def compare_versions(old: Dataset, new: Dataset, *, start: Pair = (0, 0)) -> Comparison:
-    """How `new` differs from `old`, from these positions on."""
+    """How `new` differs from `old`, from these positions on. Raises NotOneDataset."""
+    if old.series_id != new.series_id:
+        raise NotOneDataset("They are no versions of one dataset.", pointer="/againstId")
     hashes = _hashes(old, start[0]), _hashes(new, start[1])
     sizes = len(hashes[0]), len(hashes[1])
     is_last = max(sizes) < EXAMPLES_PER_PART

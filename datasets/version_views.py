@@ -83,9 +83,10 @@ def compare_versions(request: OrganizationRequest, dataset_id: UUID) -> HttpResp
     """How two versions of the dataset differ, the ids `?old=` and `new`, from the positions `at` on."""
     dataset = _dataset(request, dataset_id)
     form = CompareForm(request.GET, dataset=dataset)
-    if not form.is_valid():
+    start = comparing.place_of(request.GET.get("at", "0-0"))
+    if start is None or not form.is_valid():
         raise Http404
-    old, new, start = form.cleaned_data["old"], form.cleaned_data["new"], _start(request)
+    old, new = form.cleaned_data["old"], form.cleaned_data["new"]
     comparison = comparing.compare_versions(old, new, start=start)
     context = {
         "dataset": dataset,
@@ -95,17 +96,8 @@ def compare_versions(request: OrganizationRequest, dataset_id: UUID) -> HttpResp
         "comparison": comparison,
         "is_first": start == (0, 0),
         "is_whole": comparison.compared == (old.total_examples, new.total_examples),
-        "next": "-".join(map(str, comparison.next_start or ())),
     }
     return render(request, "datasets/compare.html", context)
-
-
-def _start(request: OrganizationRequest) -> tuple[int, int]:
-    """The positions in both versions, as `12-30`. Raises Http404."""
-    given = request.GET.get("at", "0-0").split("-")
-    if len(given) != 2 or not all(one.isascii() and one.isdecimal() and len(one) < 10 for one in given):
-        raise Http404
-    return int(given[0]), int(given[1])
 
 
 @require_POST

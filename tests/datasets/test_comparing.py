@@ -118,7 +118,7 @@ def test_the_pages_together_tell_the_same(first, third, monkeypatch, per_page):
 def test_a_long_run_that_was_taken_out_is_gone_through(organization, monkeypatch):
     monkeypatch.setattr(comparing, "EXAMPLES_PER_PART", 4)
     long = DatasetFactory(organization=organization, examples=30)
-    short = DatasetFactory(organization=organization, examples=3)
+    short = DatasetFactory(organization=organization, series_id=long.pk, version=2, examples=3)
     for position in range(3):
         kept = long.examples.get(position=20 + position)
         short.examples.filter(position=position).update(messages=kept.messages)
@@ -137,7 +137,8 @@ def test_equal_versions_have_no_changes(first):
 
 @pytest.mark.parametrize("key", ["weight", "tools"])
 def test_what_stands_beside_the_messages_counts(organization, key):
-    old, new = DatasetFactory.create_batch(2, organization=organization, examples=2)
+    old = DatasetFactory(organization=organization, examples=2)
+    new = DatasetFactory(organization=organization, series_id=old.pk, version=2, examples=2)
     new.examples.filter(position=1).update(attributes={key: 1})
 
     assert told(compare(old, new)) == [("changed", 2, 2)]
@@ -187,9 +188,10 @@ def test_one_version_is_not_offered(member, first):
     assert page_of(first, "compare") not in member.get(page_of(first, "versions")).text
 
 
-@pytest.mark.parametrize("at", ["", "x", "1", "1-", "-1-1", "1-2-3", "9999999999-1", "\N{SUPERSCRIPT TWO}-1"])
+@pytest.mark.parametrize(
+    "at", ["", "x", "1", "1-", "-1-1", "1-2-3", "9999999999-1", "1-2\n", "\N{SUPERSCRIPT TWO}-1"]
+)
 def test_there_is_no_such_part(member, first, at):
-    assert member.get(address(first, first, first), {"at": at}).status_code in (404, 200)
     answer = member.get(page_of(first, "compare"), {"old": first.pk, "new": first.pk, "at": at})
     assert answer.status_code == 404
 
@@ -226,3 +228,29 @@ def test_private_data_is_masked(client, viewer, member, first, user):
 
     assert text.count("I am an…io") == 2
     assert "ann@" not in text
+
+
+def ask(api, new, **query):
+    return api.get(f"/api/datasets/{new.pk}/comparison", query)
+
+
+def test_the_api_says_the_same_and_leads_on(api, first, third, monkeypatch):
+    monkeypatch.setattr(comparing, "CHANGES_PER_PAGE", 3)
+
+    body = ask(api, third, againstId=first.pk).json()
+    rest = ask(api, third, againstId=first.pk, start=body["nextStart"]).json()
+
+    assert body["counts"] == {"kept": 9, "changed": 2, "removed": 1, "added": 1}
+    assert (body["compared"], body["nextStart"]) == ({"old": 12, "new": 12}, "12-11")
+    shown = [(one["kind"], one["parentLine"], one["line"]) for one in body["changes"] + rest["changes"]]
+    assert shown == ALL
+    assert rest["counts"] == {"kept": 0, "changed": 0, "removed": 0, "added": 1}
+    assert rest["nextStart"] is None
+
+
+def test_the_api_compares_versions_of_one_dataset_only(api, first, organization):
+    answer = ask(api, first, againstId=DatasetFactory(organization=organization).pk)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "not_one_dataset")
+    for query in ({}, {"againstId": first.pk, "start": "1"}, {"againstId": first.pk, "start": "1-2\n"}):
+        assert ask(api, first, **query).status_code == 400
