@@ -26,7 +26,7 @@ def test_somebody_is_invited_joins_and_gets_another_role(owner_cookie, live_serv
         guest.get_by_role("button", name="Make my account and join").click()
         expect(guest.get_by_role("heading", name="Dashboard")).to_be_visible()
         guest.goto("/datasets/")
-        expect(guest.get_by_role("heading", name="Datasets")).to_be_visible()
+        expect(guest.get_by_role("heading", name="No datasets yet")).to_be_visible()
         expect(guest.get_by_role("link", name="Upload")).to_have_count(0)
 
         owner.goto("/settings/members")
