@@ -94,7 +94,7 @@ _PLACEHOLDER = re2.compile(r"\[([A-Z_]{4,11})_([0-9]{1,9})\]")
 
 
 def _options() -> re2.Options:
-    """Over bytes, for everything private is ASCII, and for places in a str RE2 counts characters one by one."""
+    """Over bytes, for everything private is ASCII, and places in a str have to be counted out."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.never_nl = False
