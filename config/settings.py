@@ -146,6 +146,9 @@ LOGIN_REDIRECT_URL = "finetuning:dashboard"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = timedelta(days=14).total_seconds()
 # Over plain HTTP (a laptop) a browser would not send back a secure cookie.
+# How long the link of a forgotten password is good, in seconds; the e-mail says an hour.
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_ENGINE = "finetuning.sessions"
 SERVED_OVER_HTTPS = env.bool("SERVED_OVER_HTTPS", not DEBUG)
 if DEBUG and SERVED_OVER_HTTPS:
     raise ImproperlyConfigured(
