@@ -72,6 +72,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "finetuning.middleware.RequestIdMiddleware",
+    "finetuning.refusals.RefusalMiddleware",
     "finetuning.middleware.MetricsMiddleware",
     "finetuning.middleware.AllowanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -416,7 +417,10 @@ TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"context": {"()": "finetuning.log_context.ContextFilter"}},
+    "filters": {
+        "context": {"()": "finetuning.log_context.ContextFilter"},
+        "links": {"()": "finetuning.refusals.LinkFilter"},
+    },
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s%(context)s"},
         "json": {
@@ -429,6 +433,11 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    # A line for each request to a provider would drown the rest.
-    "loggers": {"httpx2": {"level": "WARNING"}},
+    "loggers": {
+        # A line for each request to a provider would drown the rest.
+        "httpx2": {"level": "WARNING"},
+        # Below that it tells of each refusal once more.
+        "django.request": {"level": "ERROR", "filters": ["links"]},
+        "django.security.csrf": {"filters": ["links"]},
+    },
 }
