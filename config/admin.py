@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import path
 
 
@@ -19,6 +20,13 @@ class AttuneAdminSite(admin.AdminSite):
         from finetuning.sign_in import AdminSignInForm
 
         return AdminSignInForm
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        from finetuning.sign_in import record_sign_out
+
+        if request.method == "POST":
+            record_sign_out(request)
+        return super().logout(request, extra_context)
 
     def get_urls(self) -> list[Any]:
         own = [path("operations/", self.admin_view(self.show_operations), name="operations")]

@@ -10,6 +10,7 @@ from datasets.urls import conversation_urls
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
 from finetuning.sign_in import SignInForm
+from finetuning.views import sign_out
 from jobs.api.urls import run_router
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls, playground_urls
@@ -38,7 +39,7 @@ urlpatterns = [
         auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),
         name="login",
     ),
-    path("logout", auth.LogoutView.as_view(), name="logout"),
+    path("logout", sign_out, name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),
     path("api/", include(conversation_router.urls)),

@@ -63,6 +63,12 @@ class LimitedBackend(ModelBackend):
         SignInCounter.objects.take_back([network, account])
         audit.record("user.signed_in", user, by=user)
         return user
+def record_sign_out(request: HttpRequest) -> None:
+    """Note that whoever asks leaves; nothing for somebody who is not signed in."""
+    if isinstance(request.user, User):
+        audit.record("user.signed_out", request.user)
+
+
 
 
 def _record_failure(username: str) -> None:

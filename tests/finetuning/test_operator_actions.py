@@ -47,6 +47,13 @@ def test_restores_what_was_deleted(operator_client, organization):
     assert actions == ["organization.restored", "dataset.restored", "model.restored"]
 
 
+def test_records_that_an_operator_signs_out(operator_client):
+    operator_client.post(reverse("admin:logout"))
+
+    assert recorded() == [("user.signed_out", "operator@example.com")]
+    assert operator_client.get(reverse("admin:index")).status_code == 302
+
+
 def test_revokes_a_key(operator_client, organization):
     key, _ = organization.api_keys.issue(name="Help desk")
 
