@@ -141,6 +141,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
+AUTH_PASSWORD_VALIDATORS.append({"NAME": "finetuning.passwords.words.ContextWordsValidator"})
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"
