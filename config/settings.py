@@ -146,11 +146,11 @@ AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"
 LOGOUT_REDIRECT_URL = "login"
-SESSION_COOKIE_AGE = timedelta(days=14).total_seconds()
-# Over plain HTTP (a laptop) a browser would not send back a secure cookie.
 # How long the link of a forgotten password is good, in seconds; the e-mail says an hour.
 PASSWORD_RESET_TIMEOUT = 3600
 SESSION_ENGINE = "finetuning.sessions"
+SESSION_COOKIE_AGE = timedelta(days=14).total_seconds()
+# Over plain HTTP (a laptop) a browser would not send back a secure cookie.
 SERVED_OVER_HTTPS = env.bool("SERVED_OVER_HTTPS", not DEBUG)
 if DEBUG and SERVED_OVER_HTTPS:
     raise ImproperlyConfigured(
@@ -256,6 +256,7 @@ CELERY_TASK_DEFAULT_QUEUE = "fast"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("fast", "ingest", "gateway")]
 CELERY_TASK_ROUTES = {
     "datasets.tasks.*": {"queue": "ingest"},
+    "finetuning.passwords.tasks.*": {"queue": "gateway"},
     "finetuning.webhooks.tasks.*": {"queue": "gateway"},
     "models_registry.tasks.*": {"queue": "gateway"},
 }
@@ -400,7 +401,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# E-mail: invitations are sent with it. Without EMAIL_URL nothing is sent and the pages show the link.
+# E-mail: invitations and links for forgotten passwords. Without EMAIL_URL none is sent: pages say so.
 
 EMAIL_IS_SENT = bool(env.str("EMAIL_URL", ""))
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

@@ -9,6 +9,7 @@ from datasets.api.urls import conversation_router, version_router
 from datasets.urls import conversation_urls
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
+from finetuning.passwords import views as passwords
 from finetuning.sign_in import SignInForm
 from finetuning.views import sign_out
 from jobs.api.urls import run_router
@@ -39,6 +40,8 @@ urlpatterns = [
         auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),
         name="login",
     ),
+    path("forgotten-password", passwords.forget_password, name="forgotten-password"),
+    path("forgotten-password/<uidb64>/<token>", passwords.choose_password, name="new-password"),
     path("logout", sign_out, name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),

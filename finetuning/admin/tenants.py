@@ -38,6 +38,7 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature
         user: User = super().save(commit)
+        user.revoke_tokens(timezone.now())
         audit.record("user.password_changed", user)
         return user
 

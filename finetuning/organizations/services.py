@@ -92,14 +92,6 @@ def rename_user(user: User, *, name: str) -> None:
         user.rename(name)
 
 
-@transaction.atomic
-def change_password(user: User, *, password: str) -> None:
-    """Set another password, which ends all other sessions and all tokens of the user."""
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    audit.record("user.password_changed", user)
-
-
 def create_workspace(organization: Organization, *, name: str) -> Workspace:
     """Raises WorkspaceNameTaken."""
     workspace = Workspace(organization=organization, name=name)

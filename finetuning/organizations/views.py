@@ -14,6 +14,7 @@ from finetuning.errors import Refused
 from finetuning.models import Workspace
 from finetuning.organizations import services
 from finetuning.organizations.forms import DeleteForm, NameForm, PasswordForm, ProfileForm, SpendingForm
+from finetuning.passwords import services as passwords
 from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
 
 
@@ -159,7 +160,7 @@ def change_password(request: OrganizationRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(user, request.POST)
     if form.is_valid():
-        services.change_password(user, password=form.cleaned_data["new_password1"])
+        passwords.change_password(user, password=form.cleaned_data["new_password1"])
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("settings:profile")

@@ -5,7 +5,7 @@ NO_PAGES are the other routes of the site: parts of pages, files, and what only 
 
 from django.urls import reverse
 
-PUBLIC = ("sign-in", "invitation", "invitation-invalid")
+PUBLIC = ("sign-in", "forgotten-password", "new-password-invalid", "invitation", "invitation-invalid")
 PAGES = {
     "dashboard": ("finetuning:dashboard", None),
     "organizations": ("finetuning:organizations", None),
@@ -84,6 +84,8 @@ def addresses(world):
     found = public | {
         name: reverse(route, args=[world[row].pk] if row else None) for name, (route, row) in PAGES.items()
     }
+        "forgotten-password": reverse("forgotten-password"),
+        "new-password-invalid": reverse("new-password", args=["unknown", "unknown"]),
     chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"
     return found | {
         "api-refused": f"{reverse('job-list')}?status=done",
