@@ -68,7 +68,13 @@ NO_PAGES = {
     *("agents:split", "agents:settings", "agents:roll-back", "keys:revoke"),
     *("playground:ask", "playground:save"),
     *("members:role", "members:remove", "members:revoke"),
-    *("settings:spending", "settings:password", "settings:delete-organization", "settings:delete-workspace"),
+    *(
+        "settings:spending",
+        "settings:password",
+        "settings:end-sign-in",
+        "settings:delete-organization",
+        "settings:delete-workspace",
+    ),
     *("provider_accounts:test", "provider_accounts:delete"),
     *("webhooks:rotate", "webhooks:test", "webhooks:delete", "webhooks:resend"),
 }
@@ -78,14 +84,14 @@ def addresses(world):
     """The address of each page, by its name; `world` is what build_world made."""
     public = {
         "sign-in": reverse("login"),
+        "forgotten-password": reverse("forgotten-password"),
+        "new-password-invalid": reverse("new-password", args=["unknown", "unknown"]),
         "invitation": reverse("invitation", args=[world["token"]]),
         "invitation-invalid": reverse("invitation", args=["unknown"]),
     }
     found = public | {
         name: reverse(route, args=[world[row].pk] if row else None) for name, (route, row) in PAGES.items()
     }
-        "forgotten-password": reverse("forgotten-password"),
-        "new-password-invalid": reverse("new-password", args=["unknown", "unknown"]),
     chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"
     return found | {
         "api-refused": f"{reverse('job-list')}?status=done",

@@ -410,6 +410,8 @@ PAGES = [
     POST("settings:delete-workspace", ADMIN, of="empty_workspace"),
     GET("settings:audit", ADMIN),
     POST("settings:profile", VIEWER, send=NAME),
+    # It has none of that id.
+    POST("settings:end-sign-in", VIEWER, send={"sign_in": Id("organization")}, changes=False),
     POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
     POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
     GET("provider_accounts:detail", VIEWER, of="provider_account"),
