@@ -143,6 +143,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTH_PASSWORD_VALIDATORS.append({"NAME": "finetuning.passwords.words.ContextWordsValidator"})
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
+# Whoever has set one up is asked for it anyway.
+OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", False)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"
 LOGOUT_REDIRECT_URL = "login"

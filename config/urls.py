@@ -10,6 +10,7 @@ from datasets.urls import conversation_urls
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
 from finetuning.passwords import views as passwords
+from finetuning.second_factor import views as second_factor
 from finetuning.sign_in import SignInForm
 from finetuning.views import sign_out
 from jobs.api.urls import run_router
@@ -42,6 +43,8 @@ urlpatterns = [
     ),
     path("forgotten-password", passwords.forget_password, name="forgotten-password"),
     path("forgotten-password/<uidb64>/<token>", passwords.choose_password, name="new-password"),
+    path("second-factor", second_factor.show_second_factor, name="second-factor"),
+    path("second-factor/begin", second_factor.begin_second_factor, name="begin-second-factor"),
     path("logout", sign_out, name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),

@@ -58,6 +58,8 @@ PAGES = {
 }
 NO_PAGES = {
     *("healthz", "readyz", "metrics", "providers:webhook"),
+    # For operators.
+    *("second-factor", "begin-second-factor"),
     *("finetuning:switch-organization",),
     *("datasets:cards", "datasets:status", "datasets:sample", "datasets:report", "datasets:export"),
     *("datasets:preview", "datasets:validate", "datasets:delete", "datasets:repair", "datasets:redact"),

@@ -303,6 +303,10 @@ PAGES = [
         Operation(method, "new-password", PUBLIC, of="text text", status=200, changes=False)
         for method in ("GET", "POST")
     ),
+    # For operators, whom nobody here is.
+    GET("second-factor", SIGNED_IN, status=404),
+    POST("second-factor", SIGNED_IN, send={"code": "123456"}, status=404, changes=False),
+    POST("begin-second-factor", SIGNED_IN, status=404, changes=False),
     GET("finetuning:dashboard", VIEWER),
     GET("finetuning:search", VIEWER, query={"q": "name"}),
     GET("finetuning:organizations", SIGNED_IN),

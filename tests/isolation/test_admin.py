@@ -17,6 +17,7 @@ from datasets.models import Dataset
 from finetuning.api.tokens import issue_tokens
 from finetuning.ids import uuid7
 from finetuning.operators import OperatorAdmin
+from finetuning.second_factor.services import begin_factor
 from models_registry.models import UsageBatch
 from tests.factories import OrganizationFactory, UserFactory
 from tests.isolation.rows import furnish
@@ -83,6 +84,7 @@ def rows(world):
         kinds["flawed_dataset"].problems.create(code="empty", severity="error", message="Empty.", line=1)
         user = UserFactory(member_of=organization)
         issue_tokens(user.memberships.get())
+        begin_factor(user)
         Group.objects.create(name=f"Group {number}")
         UsageBatch.objects.create(id=uuid7(), refused_calls=1, reason="odd")
         interval, _ = IntervalSchedule.objects.get_or_create(every=60, period="seconds")
