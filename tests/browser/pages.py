@@ -5,7 +5,7 @@ NO_PAGES are the other routes of the site: parts of pages, files, and what only 
 
 from django.urls import reverse
 
-PUBLIC = ("sign-in", "invitation", "invitation-invalid")
+PUBLIC = ("sign-in", "forgotten-password", "new-password-invalid", "invitation", "invitation-invalid")
 PAGES = {
     "dashboard": ("finetuning:dashboard", None),
     "organizations": ("finetuning:organizations", None),
@@ -58,6 +58,8 @@ PAGES = {
 }
 NO_PAGES = {
     *("healthz", "readyz", "metrics", "providers:webhook"),
+    # For operators.
+    *("second-factor", "begin-second-factor"),
     *("finetuning:switch-organization",),
     *("datasets:cards", "datasets:status", "datasets:sample", "datasets:report", "datasets:export"),
     *("datasets:preview", "datasets:validate", "datasets:delete", "datasets:repair", "datasets:redact"),
@@ -68,7 +70,13 @@ NO_PAGES = {
     *("agents:split", "agents:settings", "agents:roll-back", "keys:revoke"),
     *("playground:ask", "playground:save"),
     *("members:role", "members:remove", "members:revoke"),
-    *("settings:spending", "settings:password", "settings:delete-organization", "settings:delete-workspace"),
+    *(
+        "settings:spending",
+        "settings:password",
+        "settings:end-sign-in",
+        "settings:delete-organization",
+        "settings:delete-workspace",
+    ),
     *("provider_accounts:test", "provider_accounts:delete"),
     *("webhooks:rotate", "webhooks:test", "webhooks:delete", "webhooks:resend"),
 }
@@ -78,6 +86,8 @@ def addresses(world):
     """The address of each page, by its name; `world` is what build_world made."""
     public = {
         "sign-in": reverse("login"),
+        "forgotten-password": reverse("forgotten-password"),
+        "new-password-invalid": reverse("new-password", args=["unknown", "unknown"]),
         "invitation": reverse("invitation", args=[world["token"]]),
         "invitation-invalid": reverse("invitation", args=["unknown"]),
     }
