@@ -198,6 +198,7 @@ API = [
     # Versions of datasets, beside the operations of fine-tuning.
     GET("version-versions", VIEWER, of="dataset"),
     GET("version-diff", VIEWER, of="version"),
+    GET("version-comparison", VIEWER, of="version", query={"againstId": Id("version")}),
     GET("version-lineage", VIEWER, of="version"),
     POST("version-repairs", MEMBER, of="flawed_dataset", status=201),
     POST("version-redaction", MEMBER, of="flawed_dataset", status=201),
@@ -316,6 +317,7 @@ PAGES = [
     GET("datasets:new", VIEWER),
     POST("datasets:new", MEMBER, send={**NAME, "file": FILE}),
     POST("datasets:preview", MEMBER, send={"file": FILE}, status=200, changes=False),
+    POST("datasets:matching", MEMBER, send={"agent_id": Id("agent", "name")}, status=200, changes=False),
     GET("datasets:sample", VIEWER),
     GET("datasets:detail", VIEWER, of="dataset"),
     GET("datasets:status", VIEWER, of="dataset"),
@@ -326,6 +328,7 @@ PAGES = [
     POST("datasets:delete", OWNER, of="dataset"),
     GET("datasets:versions", VIEWER, of="version"),
     GET("datasets:diff", VIEWER, of="version"),
+    GET("datasets:compare", VIEWER, of="version", query={"old": Id("version"), "new": Id("version")}),
     POST("datasets:repair", MEMBER, of="flawed_dataset"),
     POST("datasets:redact", MEMBER, of="flawed_dataset"),
     GET("datasets:derive", VIEWER, of="dataset"),
