@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "finetuning.middleware.AllowanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "finetuning.middleware.CompressedPageMiddleware",
     "csp.middleware.CSPMiddleware",
     "finetuning.middleware.NotStoredMiddleware",
     "config.replica.ReplicaMiddleware",

@@ -56,10 +56,19 @@ def test_the_palette_gives_the_focus_back(signed_in):
     expect(button).to_be_focused()
 
 
+def hold(held):
+    """A handler that keeps requests. Playwright marks its handlers, which `held.append` itself does not allow."""
+
+    def keep(route):
+        held.append(route)
+
+    return keep
+
+
 def test_enter_waits_for_the_answer_to_what_was_typed(signed_in):
     """The answer comes only after Enter; until then the palette shows what an older text has found."""
     held, asked = [], re.compile(r"q=tone%20A$")
-    signed_in.route(asked, lambda route: held.append(route))
+    signed_in.route(asked, hold(held))
     signed_in.goto(reverse("finetuning:dashboard"))
     signed_in.keyboard.press("Control+k")
     expect(signed_in.get_by_role("option", name="Upload a dataset")).to_be_visible()
@@ -74,7 +83,7 @@ def test_enter_waits_for_the_answer_to_what_was_typed(signed_in):
 
 def test_enter_is_forgotten_when_more_is_typed(signed_in):
     held, asked = [], re.compile(r"q=tone$")
-    signed_in.route(asked, lambda route: held.append(route))
+    signed_in.route(asked, hold(held))
     signed_in.goto(reverse("finetuning:dashboard"))
     signed_in.keyboard.press("Control+k")
     with signed_in.expect_request(asked):
