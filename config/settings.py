@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "finetuning.middleware.AllowanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "finetuning.middleware.CompressedPageMiddleware",
     "csp.middleware.CSPMiddleware",
     "finetuning.middleware.NotStoredMiddleware",
     "config.replica.ReplicaMiddleware",

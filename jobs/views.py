@@ -22,7 +22,7 @@ from finetuning.pages import page_of
 from finetuning.tenancy import OrganizationRequest, changes_nothing, members_only
 from jobs import planning, services, steering
 from jobs.forms import DatasetForm, JobForm
-from jobs.loss_curve import read_points, thin_out
+from jobs.loss_curve import LABELS, read_points, thin_out
 from jobs.models import Job, JobQuerySet
 from jobs.planning import Plan
 from jobs.states import Status
@@ -296,10 +296,7 @@ def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
     return JsonResponse(
         {
             "steps": [point.step for point in points],
-            "trainLoss": [point.train_loss for point in points],
-            "validLoss": [point.valid_loss for point in points],
-            "trainAccuracy": [point.train_accuracy for point in points],
-            "validAccuracy": [point.valid_accuracy for point in points],
+            **{column: [getattr(point, column) for point in points] for column in LABELS},
             "finished": job.is_finished,
         }
     )
@@ -373,6 +370,7 @@ def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
     passing_error = job.events.filter(event_type="error").newest_first() if job.retries else None
     return {
         "job": job,
+        "measures": LABELS,
         "steps": timeline(Status(job.status), dict(reached.values_list("metadata__status", "created_at"))),
         # Not through the job: that would also find a deleted model.
         "model": request.organization.fine_tuned_models.filter(job=job).first(),

@@ -355,8 +355,8 @@ def test_sends_only_the_steps_after_the_last_one_that_was_seen(signed_in, job):
     answer = signed_in.get(reverse("jobs:metrics", args=[job.pk]), {"afterStep": "1"}).json()
 
     assert answer == {
-        **{"steps": [2, 10], "trainLoss": [0.5, 0.1], "validLoss": [None, None], "finished": False},
-        **{"trainAccuracy": [None, None], "validAccuracy": [None, None]},
+        **{"steps": [2, 10], "train_loss": [0.5, 0.1], "valid_loss": [None, None], "finished": False},
+        **{"train_accuracy": [None, None], "valid_accuracy": [None, None]},
     }
 
 
