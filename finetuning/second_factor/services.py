@@ -69,4 +69,4 @@ def _mark(factor: SecondFactor) -> str:
 def forget_factor(factor: SecondFactor) -> None:
     """For who has lost the telephone: the password alone is asked for, until a factor is set up again."""
     audit.record("user.second_factor_forgotten", factor.user)
-    factor.delete()
+    SecondFactor.objects.filter(pk=factor.pk).delete()
