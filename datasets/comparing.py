@@ -21,7 +21,7 @@ from datasets.models import Dataset, DatasetChange, TrainingExample
 from datasets.training_files import row_of
 from finetuning.errors import Invalid
 
-EXAMPLES_PER_PART = 100_000
+EXAMPLES_PER_PART = 50_000
 CHANGES_PER_PAGE = 50
 PLACE = re.compile(r"^([0-9]{1,9})-([0-9]{1,9})\Z")
 

@@ -73,7 +73,7 @@ class VersionViewSet(OrganizationViewSet):
     @action(detail=True, pagination_class=None)
     def comparison(self, request: Request, pk: str) -> Response:
         """How this version differs from another one of the same dataset, the old one: up to 50 changes, and
-        how many there are in up to 100,000 examples of either."""
+        how many there are in up to 50,000 examples of either."""
         query = self.valid_query(shapes.CompareQuery)
         start = comparing.place_of(query["start"]) or (0, 0)
         found = comparing.compare_versions(query["against"], self.get_object(), start=start)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from tests.browser.conftest import open_chromium
 from tests.browser.pages import PAGES, PUBLIC, STATUSES, addresses
@@ -50,14 +51,35 @@ def test_long_names_and_many_rows_fit(organization, user, owner_cookie, live_ser
 
 def test_text_from_right_to_left_runs_so(organization, user_cookie, live_server):
     dataset = DatasetFactory(organization=organization, examples=1)
-    dataset.examples.update(messages=[{"role": "user", "content": HEBREW}])
+    version = DatasetFactory(organization=organization, series_id=dataset.pk, version=2, examples=1)
+    version.examples.update(
+        messages=[{"role": "user", "content": HEBREW}, {"role": "assistant", "content": "Yes."}]
+    )
+    compared = f"{reverse('datasets:compare', args=[version.pk])}?old={dataset.pk}&new={version.pk}"
     with open_chromium() as browser:
         page = open_page(browser, live_server)
         page.context.add_cookies([user_cookie])
-        page.goto(reverse("datasets:detail", args=[dataset.pk]))
-        direction = page.locator(".turn-text").evaluate("(element) => getComputedStyle(element).direction")
+        page.goto(reverse("datasets:detail", args=[version.pk]))
+        assert directions(page, ".turn-text") == ["rtl", "ltr"]
+        page.goto(compared)
+        assert directions(page, ".diff del, .diff ins") == ["ltr", "rtl", "ltr", "ltr"]
 
-    assert direction == "rtl"
+
+def directions(page, selector):
+    return page.locator(selector).evaluate_all("(all) => all.map((one) => getComputedStyle(one).direction)")
+
+
+def test_the_keyboard_skips_to_the_content(user_cookie, live_server):
+    with open_chromium() as browser:
+        page = open_page(browser, live_server)
+        page.context.add_cookies([user_cookie])
+        page.goto(reverse("datasets:list"))
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+
+        expect(page.get_by_role("link", name="Import conversations")).to_be_focused()
 
 
 def overfull(organization, user):

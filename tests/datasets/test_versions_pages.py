@@ -42,8 +42,8 @@ def test_repairs_and_shows_what_changed(member, uploaded):
     assert "Repairs: 1 line changed, 13 lines kept as they were, 1 problem mended." in detail
     assert "Version 2 of 2" in detail
     assert "Line 13 was changed" in diff
-    assert '<del><span class="visually-hidden">Before:</span> User </del>' in diff
-    assert '<ins><span class="visually-hidden">After:</span> user</ins>' in diff
+    assert '<del dir="auto"><span class="visually-hidden" dir="ltr">Before:</span> User </del>' in diff
+    assert '<ins dir="auto"><span class="visually-hidden" dir="ltr">After:</span> user</ins>' in diff
     assert "show the newest" in member.get(page_of(dataset)).text
 
 
