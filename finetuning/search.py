@@ -91,7 +91,7 @@ def _rows(organization: Organization, kind: Kind) -> QuerySet[Any]:
 def _since(organization: Organization) -> Iterable[datetime]:
     """Of each kind, when the newest row that is not looked through was made.
 
-    Asked for beforehand: within the search the database would not know how few rows are younger, and read all.
+    Asked for beforehand: within the search the database would not know how few are younger, and read all.
     """
     moments = [
         Subquery(_rows(organization, kind).values("created_at")[SEARCHED : SEARCHED + 1]) for kind in KINDS
