@@ -1,7 +1,7 @@
 """`make bench-pages`: what each page costs a browser that comes for the first time, the database and the server.
 
 Every page of the product is asked for as it is served in production, with 100 and with 100,000 rows behind its
-lists and numbers. The last line is JSON:
+lists and numbers, but no more than a dataset keeps of its problems. The last line is JSON:
 
 - `max_transfer_kb`  most kilobytes (1,000 bytes) on the wire for a page with all styles, scripts, images and fonts
 - `max_queries`      most statements that a page sends to the database
@@ -43,6 +43,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from datasets.problems import KEPT_PER_CODE
 from finetuning.models import Organization
 from finetuning.sandbox.app import create_app
 from finetuning.sandbox.server import SandboxServer
@@ -183,7 +184,8 @@ def copy_content(world: dict[str, Any], count: int) -> None:
     """Examples, problems and changes of datasets, and the sums on their rows."""
     example, flawed, version = (world[name] for name in ("dataset", "invalid_dataset", "version"))
     copy_row(example.examples.first(), count, position="1000 + nth", line="1000 + nth")
-    copy_row(flawed.problems.first(), count, line="1000 + nth")
+    for code in flawed.problem_counts:
+        copy_row(flawed.problems.filter(code=code).first(), min(count, KEPT_PER_CODE), line="1000 + nth")
     copy_row(version.changes.first(), count, number="1000 + nth", line="1000 + nth")
     example.total_examples += count
     example.save(update_fields=["total_examples"])
