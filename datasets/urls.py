@@ -8,6 +8,7 @@ urlpatterns = [
     path("cards", views.list_datasets, {"template": "datasets/_list.html"}, name="cards"),
     path("new", views.new_dataset, name="new"),
     path("new/preview", views.preview_file, name="preview"),
+    path("new/matching", views.count_matching, name="matching"),
     path("sample", views.download_sample, name="sample"),
     path("<uuid:dataset_id>", views.show_dataset, name="detail"),
     path(
@@ -19,6 +20,7 @@ urlpatterns = [
     path("<uuid:dataset_id>/delete", views.delete_dataset, name="delete"),
     path("<uuid:dataset_id>/versions", version_views.list_versions, name="versions"),
     path("<uuid:dataset_id>/diff", version_views.show_diff, name="diff"),
+    path("<uuid:dataset_id>/compare", version_views.compare_versions, name="compare"),
     path("<uuid:dataset_id>/repair", version_views.repair_dataset, name="repair"),
     path("<uuid:dataset_id>/redact", version_views.redact_dataset, name="redact"),
     path("<uuid:dataset_id>/derive", version_views.derive_dataset, name="derive"),

@@ -7,7 +7,7 @@ from django import forms
 from datasets.models import Dataset
 from datasets.service_forms import ServiceForm
 from datasets.versions import MAX_SEED
-from finetuning.choices import offer_newest
+from finetuning.choices import LISTED, offer_newest
 
 SEED_HELP = "The same number draws the same examples."
 
@@ -88,3 +88,33 @@ class ExampleForm(ServiceForm):
         widget=forms.Textarea({"rows": 24, "class": "mono", "spellcheck": "false", "autocomplete": "off"}),
         help_text="As a line of the file would hold it; it may take several lines here.",
     )
+
+
+class CompareForm(forms.Form):
+    """Any two versions of one dataset; at first `dataset` and the one before it.
+
+    The newest are listed. Another one can stand in the address.
+    """
+
+    old = forms.UUIDField(label="Compare", widget=forms.Select)
+    new = forms.UUIDField(label="with", widget=forms.Select)
+
+    def __init__(self, data: Any = None, *, dataset: Dataset) -> None:
+        self._versions = dataset.organization.datasets.versions_of(dataset)
+        self._listed = list(self._versions[:LISTED])
+        before = next((one for one in self._listed if one.version < dataset.version), dataset)
+        super().__init__(data, initial={"old": before.pk, "new": dataset.pk})
+        self._offer(self._listed)
+
+    def clean(self) -> dict[str, Any]:
+        """Both versions in the place of their ids."""
+        found = self._versions.in_bulk([*self.cleaned_data.values()])
+        if len(found) < len({*self.cleaned_data.values()}):
+            raise forms.ValidationError("There is no such version of this dataset.")
+        self._offer([*self._listed, *found.values()])
+        return {name: found[pk] for name, pk in self.cleaned_data.items()}
+
+    def _offer(self, versions: list[Dataset]) -> None:
+        choices = {one.pk: f"Version {one.version}: {one.total_examples:,} examples" for one in versions}
+        for field in self.fields.values():
+            field.widget.choices = [*choices.items()]

@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from datasets import change_words, editing, exporting, versions
+from datasets import change_words, comparing, editing, exporting, versions
 from datasets.downloads import REPORT_TYPES, export_file, report_file
 from datasets.lineage import lineage_of
 from datasets.models import Dataset
-from datasets.version_forms import DerivingForm, FilterForm, MergeForm, SampleForm, SplitForm
+from datasets.version_forms import CompareForm, DerivingForm, FilterForm, MergeForm, SampleForm, SplitForm
 from finetuning.downloads import Download
 from finetuning.errors import Refused
 from finetuning.pages import page_of
@@ -45,6 +45,7 @@ def list_versions(request: OrganizationRequest, dataset_id: UUID) -> HttpRespons
         "page_obj": page,
         "versions": [_described(version) for version in page],
         "lineage": lineage_of(dataset),
+        "compare_form": CompareForm(dataset=dataset),
     }
     return render(request, "datasets/versions.html", context)
 
@@ -74,6 +75,29 @@ def show_diff(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
         "total": sum(counts.get(name, 0) for name in ("changed", "removed", "added")),
     }
     return render(request, "datasets/diff.html", context)
+
+
+@require_safe
+@members_only
+def compare_versions(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
+    """How two versions of the dataset differ, the ids `?old=` and `new`, from the positions `at` on."""
+    dataset = _dataset(request, dataset_id)
+    form = CompareForm(request.GET, dataset=dataset)
+    start = comparing.place_of(request.GET.get("at", "0-0"))
+    if start is None or not form.is_valid():
+        raise Http404
+    old, new = form.cleaned_data["old"], form.cleaned_data["new"]
+    comparison = comparing.compare_versions(old, new, start=start)
+    context = {
+        "dataset": dataset,
+        "compare_form": form,
+        "old": old,
+        "new": new,
+        "comparison": comparison,
+        "is_first": start == (0, 0),
+        "is_whole": comparison.compared == (old.total_examples, new.total_examples),
+    }
+    return render(request, "datasets/compare.html", context)
 
 
 @require_POST

@@ -8,14 +8,16 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from datasets import change_words, exporting, previews, services
+from datasets.conversation_forms import FilterForm
 from datasets.forms import DatasetForm, ImportForm, UploadForm
+from datasets.importing import MAX_IMPORTED
 from datasets.layouts import TARGETS
 from datasets.models import Dataset, DatasetProblem, TrainingExample
 from datasets.quality.health import LABELS
@@ -129,7 +131,7 @@ def _new(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
     is_import = isinstance(form, ImportForm)
     context = _page_context(form) | {
         "method": "import" if is_import else "upload",
-        "conversations": request.organization.conversations.total() if is_import else None,
+        **(_matching(request, request.POST or request.GET) if is_import else {}),
     }
     refused = 413 if getattr(request, "upload_too_large", False) else 422
     return render(request, "datasets/new.html", context, status=refused if form.errors else 200)
@@ -137,6 +139,24 @@ def _new(request: OrganizationRequest, form: DatasetForm) -> HttpResponse:
 
 def _page_context(form: DatasetForm) -> dict[str, Any]:
     return {"form": form, "max_bytes": settings.UPLOAD_MAX_BYTES}
+
+
+@require_POST
+@members_only
+def count_matching(request: OrganizationRequest) -> HttpResponse:
+    """How many conversations an import would take, while its form is filled in."""
+    return render(request, "datasets/_matching.html", _matching(request, request.POST))
+
+
+def _matching(request: OrganizationRequest, data: QueryDict) -> dict[str, Any]:
+    form, conversations = FilterForm(data), request.organization.conversations
+    found = conversations.matching(**form.columns()) if form.is_valid() else None
+    return {
+        # One more than are taken says that there are more.
+        "matching": None if found is None else found[: MAX_IMPORTED + 1].count(),
+        "most": MAX_IMPORTED,
+        "conversations": conversations.total(),
+    }
 
 
 @require_POST

@@ -42,9 +42,9 @@ class RequestIdMiddleware:
 class CompressedPageMiddleware(GZipMiddleware):
     """Compresses pages, and nothing else.
 
-    A download stays byte for byte what it is, and a stream is not held back. In an answer of the API a token
-    may stand beside what somebody else has chosen, and its size would tell of it. A page shows a secret once,
-    and its CSRF token is masked anew each time.
+    A download stays byte for byte what it is, a stream is not held back, and no answer of the API is
+    compressed in which a token may stand beside what somebody else has chosen. A page has no secret twice: it
+    shows one once, and its CSRF token is masked anew each time.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

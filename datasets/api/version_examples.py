@@ -24,6 +24,12 @@ CHANGE = {
     "line": 7,
     "details": [{"pointer": "/messages/0/role", "before": "User ", "after": "user"}],
 }
+COMPARISON = {
+    "counts": {"kept": 962, "changed": 1, "removed": 37, "added": 0},
+    "compared": {"old": 1000, "new": 963},
+    "changes": [CHANGE],
+    "nextStart": "7-7",
+}
 NEW_EDIT = {"kind": "change", "position": 6, "example": {"messages": MESSAGES}}
 EDIT: dict[str, Any] = NEW_EDIT | {"creator": PERSON, "createdAt": CREATED_AT}
 RELATED = {"id": DATASET_ID, "name": "Support answers", "version": 1, "deleted": False, "change": None}

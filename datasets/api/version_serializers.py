@@ -9,6 +9,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from datasets.api import version_examples as examples
 from datasets.api.serializers import DatasetSerializer
+from datasets.comparing import PLACE
 from datasets.exporting import FORMATS
 from datasets.models import Dataset, DatasetChange, DatasetEdit
 from datasets.versions import MAX_SEED, MAX_SOURCES
@@ -77,6 +78,39 @@ class ChangeSerializer(ModelSerializer):
         model = DatasetChange
         fields = ("number", "kind", "parent_line", "line", "details")
         read_only_fields = fields
+
+
+class CompareQuery(QuerySerializer):
+    against_id = OwnedRelatedField(
+        source="against", relation="datasets", help_text="Another version of the same dataset: the old one."
+    )
+    start = serializers.RegexField(
+        PLACE, trim_whitespace=False, default="0-0", help_text="The `nextStart` of the answer before."
+    )
+
+
+class CountsSerializer(Serializer):
+    kept = serializers.IntegerField(default=0)
+    changed = serializers.IntegerField(default=0)
+    removed = serializers.IntegerField(default=0)
+    added = serializers.IntegerField(default=0)
+
+
+class ComparedSerializer(Serializer):
+    old = serializers.IntegerField()
+    new = serializers.IntegerField()
+
+
+@example(examples.COMPARISON)
+class ComparisonSerializer(Serializer):
+    """A part of the examples: how many of either version were compared, and what came of them."""
+
+    counts = CountsSerializer()
+    compared = ComparedSerializer()
+    changes = ChangeSerializer(many=True)
+    next_start = serializers.CharField(
+        source="next_place", allow_null=True, help_text="Where to go on; null at the end."
+    )
 
 
 class ReportQuery(QuerySerializer):

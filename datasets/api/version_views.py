@@ -11,7 +11,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets import editing, lineage, versions
+from datasets import comparing, editing, lineage, versions
 from datasets.api import version_examples as examples
 from datasets.api import version_serializers as shapes
 from datasets.downloads import export_file, report_file
@@ -64,6 +64,20 @@ class VersionViewSet(OrganizationViewSet):
         """The first 10,000 lines that are otherwise than in the parent. `change.counts` counts all."""
         changes = self.get_object().changes.order_by("number", "id")
         return self.page(changes, shapes.ChangeSerializer)
+
+    @extend_schema(
+        summary="Compare with any version",
+        parameters=[shapes.CompareQuery],
+        responses=shapes.ComparisonSerializer,
+    )
+    @action(detail=True, pagination_class=None)
+    def comparison(self, request: Request, pk: str) -> Response:
+        """How this version differs from another one of the same dataset, the old one: up to 50 changes, and
+        how many there are in up to 100,000 examples of either."""
+        query = self.valid_query(shapes.CompareQuery)
+        start = comparing.place_of(query["start"]) or (0, 0)
+        found = comparing.compare_versions(query["against"], self.get_object(), start=start)
+        return Response(shapes.ComparisonSerializer(found).data)
 
     @extend_schema(summary="Show the lineage", responses=shapes.LineageSerializer)
     @action(detail=True, pagination_class=None)

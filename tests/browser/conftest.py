@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from django.test import Client
 from playwright.sync_api import sync_playwright
 
 from tests.background import working
@@ -57,16 +58,45 @@ def is_error(line):
 
 
 @pytest.fixture
+def cookie_of(transactional_db, live_server):
+    """What a browser needs to be signed in as somebody. To be asked before the browser is open."""
+
+    def cookie_of(user):
+        client = Client()
+        client.force_login(user)
+        return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+
+    return cookie_of
+
+
+@pytest.fixture
+def user_cookie(cookie_of, user):
+    return cookie_of(user)
+
+
+@pytest.fixture
 def member_cookie(world, user_cookie):
-    """What a browser needs to be signed in as `user`, in the organization of `world`."""
+    """The same, in the organization of `world`."""
     return user_cookie
 
 
 @pytest.fixture
-def user_cookie(transactional_db, live_server, user, client):
-    """What a browser needs to be signed in as `user`, in an organization without rows."""
-    client.force_login(user)
-    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+def owner_cookie(cookie_of, owner):
+    return cookie_of(owner)
+
+
+@pytest.fixture
+def signed_in(user_cookie, page):
+    """The page, of somebody who has signed in as `user`."""
+    page.context.add_cookies([user_cookie])
+    return page
+
+
+@pytest.fixture
+def of_owner(owner_cookie, page):
+    """The page, of somebody who has signed in as `owner`."""
+    page.context.add_cookies([owner_cookie])
+    return page
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Every page, by the name of its picture. Those of PUBLIC are looked at before anybody has signed in.
 
-NO_PAGES are the other routes of the site: parts of pages, files, and what only takes a form.
+NO_PAGES are the other routes that take a GET: parts of pages, and files.
 """
 
 from django.urls import reverse
 
-PUBLIC = ("sign-in", "invitation", "invitation-invalid")
+PUBLIC = ("sign-in", "forgotten-password", "new-password-invalid", "invitation", "invitation-invalid")
 PAGES = {
     "dashboard": ("finetuning:dashboard", None),
     "organizations": ("finetuning:organizations", None),
@@ -57,27 +57,22 @@ PAGES = {
     "api-job": ("job-detail", "running_job"),
 }
 NO_PAGES = {
-    *("healthz", "readyz", "metrics", "providers:webhook"),
-    *("finetuning:switch-organization",),
+    *("healthz", "readyz", "metrics"),
+    # For operators.
+    "second-factor",
     *("datasets:cards", "datasets:status", "datasets:sample", "datasets:report", "datasets:export"),
-    *("datasets:preview", "datasets:validate", "datasets:delete", "datasets:repair", "datasets:redact"),
-    *("datasets:save-edits", "datasets:discard-edits", "conversations:feedback"),
-    *("jobs:rows", "jobs:check", "jobs:estimate", "jobs:progress", "jobs:metrics", "jobs:log"),
-    *("jobs:retry", "jobs:pause", "jobs:resume", "jobs:checkpoint"),
-    *(f"models_registry:{act}" for act in ("deploy", "undeploy", "archive", "delete")),
-    *("agents:split", "agents:settings", "agents:roll-back", "keys:revoke"),
-    *("playground:ask", "playground:save"),
-    *("members:role", "members:remove", "members:revoke"),
-    *("settings:spending", "settings:password", "settings:delete-organization", "settings:delete-workspace"),
-    *("provider_accounts:test", "provider_accounts:delete"),
-    *("webhooks:rotate", "webhooks:test", "webhooks:delete", "webhooks:resend"),
+    *("jobs:rows", "jobs:progress", "jobs:metrics", "jobs:log"),
 }
+# With which status those pages answer that do not answer with 200.
+STATUSES = {"invitation-invalid": 404, "not-found": 404, "api-refused": 400}
 
 
 def addresses(world):
     """The address of each page, by its name; `world` is what build_world made."""
     public = {
         "sign-in": reverse("login"),
+        "forgotten-password": reverse("forgotten-password"),
+        "new-password-invalid": reverse("new-password", args=["unknown", "unknown"]),
         "invitation": reverse("invitation", args=[world["token"]]),
         "invitation-invalid": reverse("invitation", args=["unknown"]),
     }
@@ -85,8 +80,10 @@ def addresses(world):
         name: reverse(route, args=[world[row].pk] if row else None) for name, (route, row) in PAGES.items()
     }
     chosen = f"{reverse('jobs:new')}?dataset={world['dataset'].pk}"
+    versions = f"old={world['invalid_dataset'].pk}&new={world['version'].pk}"
     return found | {
         "api-refused": f"{reverse('job-list')}?status=done",
+        "dataset-compare": f"{reverse('datasets:compare', args=[world['version'].pk])}?{versions}",
         "dataset-example": f"{reverse('datasets:example', args=[world['version'].pk])}?position=0",
         "playground-example": f"{reverse('playground:show')}?dataset={world['version'].pk}&position=0",
         "dataset-import": f"{reverse('datasets:new')}?method=import",

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_main_job import SAMPLE, sign_in
+from tests.browser.test_main_job import SAMPLE
 
 pytestmark = pytest.mark.browser
 
@@ -24,13 +24,6 @@ def send(form, text=None):
     if text is not None:
         form.get_by_label("JSON").fill(text)
     form.locator("button").click()
-
-
-@pytest.fixture
-def signed_in(page):
-    sign_in(page)
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
-    return page
 
 
 def test_a_dataset_is_uploaded_priced_and_renamed_by_the_forms(signed_in):
@@ -99,10 +92,8 @@ def test_a_file_that_is_refused_stays_chosen(signed_in):
     assert upload.get_by_label("file", exact=True).evaluate("input => input.files.length") == 1
 
 
-@pytest.mark.usefixtures("owner")
-def test_a_dataset_is_deleted_by_the_form(page):
-    sign_in(page, "owner@example.com")
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+def test_a_dataset_is_deleted_by_the_form(of_owner):
+    page = of_owner
     page.goto(f"{FT}/datasets")
     upload = form(page, "POST", "/datasets")
     upload.get_by_label("name").fill("By hand")

@@ -7,14 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
-from tests.browser.pages import NO_PAGES, PUBLIC, addresses
-from tests.isolation.policy import routes
+from tests.browser.pages import NO_PAGES, PUBLIC, STATUSES, addresses
+from tests.isolation.policy import OPERATIONS, routes
 
 MOST_QUERIES = 12
 
 
 def test_knows_every_page(world):
-    """`routes` walks the URL resolver; what takes no GET answers 405."""
     shown = {resolve(urlsplit(address).path).view_name for address in addresses(world).values()}
 
     assert pages() - shown == set(), (
@@ -22,8 +21,18 @@ def test_knows_every_page(world):
     )
 
 
+def test_knows_of_no_page_that_there_is_not():
+    """A route of that name, which takes a GET, as tests/isolation tries."""
+    assert NO_PAGES - routes_with_get() == set()
+
+
 def pages():
-    return {name for name, path in routes().items() if not path.startswith("api/")} - NO_PAGES
+    return routes_with_get() - NO_PAGES
+
+
+def routes_with_get():
+    found = {operation.route for operation in OPERATIONS.values() if operation.method == "GET"}
+    return {name for name in found if not routes()[name].startswith("api/")}
 
 
 @pytest.mark.django_db
@@ -33,7 +42,8 @@ def test_asks_the_database_at_most_twelve_times_for_a_page(world, user, client):
         if name not in PUBLIC:
             client.force_login(user)
         with CaptureQueriesContext(connection) as sent:
-            client.get(address, headers={"Accept": "text/html"})
+            answer = client.get(address, headers={"Accept": "text/html"})
+        assert answer.status_code == STATUSES.get(name, 200), name
         found[name] = len(sent)
 
     assert {name: count for name, count in found.items() if count > MOST_QUERIES} == {}

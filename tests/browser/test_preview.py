@@ -4,8 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import open_chromium
-from tests.browser.test_accessibility import AXE, VIOLATIONS
-from tests.browser.test_main_job import sign_in
+from tests.browser.test_accessibility import open_page, problems_in
 
 pytestmark = pytest.mark.browser
 CSV = b"one,two\n" + b"".join(b"Question %d?,Answer %d.\n" % (n, n) for n in range(12))
@@ -16,8 +15,8 @@ def choose(page, name, content):
     page.get_by_label("File").set_input_files({"name": name, "mimeType": "", "buffer": content})
 
 
-def test_columns_are_chosen_in_the_preview(page):
-    sign_in(page)
+def test_columns_are_chosen_in_the_preview(signed_in):
+    page = signed_in
     choose(page, "talks.csv", CSV)
     expect(page.get_by_text("The table does not have the columns that are needed.")).to_be_visible()
 
@@ -32,8 +31,8 @@ def test_columns_are_chosen_in_the_preview(page):
     expect(page.get_by_text("Column one")).to_be_visible(timeout=60_000)
 
 
-def test_a_large_file_is_previewed_from_its_beginning(page):
-    sign_in(page)
+def test_a_large_file_is_previewed_from_its_beginning(signed_in):
+    page = signed_in
     row = b'{"instruction": "Question %07d?", "output": "' + b"a" * 200_000 + b'"}\n'
 
     choose(page, "talks.jsonl", b"".join(row % number for number in range(20)))
@@ -43,15 +42,11 @@ def test_a_large_file_is_previewed_from_its_beginning(page):
     expect(page.get_by_text("invalid_json")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_preview_can_be_used_by_everybody(theme, world, member_cookie, live_server):
+def test_the_preview_can_be_used_by_everybody(user_cookie, live_server):
     with open_chromium() as browser:
-        context = browser.new_context(base_url=live_server.url, color_scheme=theme, bypass_csp=True)
-        context.add_cookies([member_cookie])
-        page = context.new_page()
+        page = open_page(browser, live_server)
+        page.context.add_cookies([user_cookie])
         choose(page, "talks.csv", b"question,answer\n" + CSV + b"x\n")
         expect(page.get_by_role("heading", name="Preview")).to_be_visible()
-        page.evaluate(AXE)
-        found = page.evaluate(VIOLATIONS)
 
-    assert found == []
+        assert list(problems_in(page)) == []

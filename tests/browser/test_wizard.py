@@ -5,7 +5,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_main_job import sign_in
 from tests.factories import DatasetFactory
 
 pytestmark = pytest.mark.browser
@@ -18,11 +17,9 @@ def dataset(transactional_db, organization):
 
 
 @pytest.fixture
-def wizard(dataset, page):
-    sign_in(page)
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
-    page.goto(f"/jobs/new?dataset={dataset.pk}")
-    return page
+def wizard(dataset, signed_in):
+    signed_in.goto(f"/jobs/new?dataset={dataset.pk}")
+    return signed_in
 
 
 def test_the_estimate_follows_the_form(wizard):

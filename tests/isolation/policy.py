@@ -198,6 +198,7 @@ API = [
     # Versions of datasets, beside the operations of fine-tuning.
     GET("version-versions", VIEWER, of="dataset"),
     GET("version-diff", VIEWER, of="version"),
+    GET("version-comparison", VIEWER, of="version", query={"againstId": Id("version")}),
     GET("version-lineage", VIEWER, of="version"),
     POST("version-repairs", MEMBER, of="flawed_dataset", status=201),
     POST("version-redaction", MEMBER, of="flawed_dataset", status=201),
@@ -294,6 +295,19 @@ PAGES = [
     GET("readyz", PUBLIC),
     *(Operation(method, "metrics", PUBLIC, status=404, changes=False) for method in METHODS),
     POST("providers:webhook", PUBLIC, of="provider_account", status=404, changes=False),
+    *(
+        Operation(method, "forgotten-password", PUBLIC, status=200, changes=False)
+        for method in ("GET", "POST")
+    ),
+    # Without a link that was sent.
+    *(
+        Operation(method, "new-password", PUBLIC, of="text text", status=200, changes=False)
+        for method in ("GET", "POST")
+    ),
+    # For operators, whom nobody here is.
+    GET("second-factor", SIGNED_IN, status=404),
+    POST("second-factor", SIGNED_IN, send={"code": "123456"}, status=404, changes=False),
+    POST("begin-second-factor", SIGNED_IN, status=404, changes=False),
     GET("finetuning:dashboard", VIEWER),
     GET("finetuning:search", VIEWER, query={"q": "name"}),
     GET("finetuning:organizations", SIGNED_IN),
@@ -303,6 +317,7 @@ PAGES = [
     GET("datasets:new", VIEWER),
     POST("datasets:new", MEMBER, send={**NAME, "file": FILE}),
     POST("datasets:preview", MEMBER, send={"file": FILE}, status=200, changes=False),
+    POST("datasets:matching", MEMBER, send={"agent_id": Id("agent", "name")}, status=200, changes=False),
     GET("datasets:sample", VIEWER),
     GET("datasets:detail", VIEWER, of="dataset"),
     GET("datasets:status", VIEWER, of="dataset"),
@@ -313,6 +328,7 @@ PAGES = [
     POST("datasets:delete", OWNER, of="dataset"),
     GET("datasets:versions", VIEWER, of="version"),
     GET("datasets:diff", VIEWER, of="version"),
+    GET("datasets:compare", VIEWER, of="version", query={"old": Id("version"), "new": Id("version")}),
     POST("datasets:repair", MEMBER, of="flawed_dataset"),
     POST("datasets:redact", MEMBER, of="flawed_dataset"),
     GET("datasets:derive", VIEWER, of="dataset"),
@@ -401,6 +417,8 @@ PAGES = [
     POST("settings:delete-workspace", ADMIN, of="empty_workspace"),
     GET("settings:audit", ADMIN),
     POST("settings:profile", VIEWER, send=NAME),
+    # It has none of that id.
+    POST("settings:end-sign-in", VIEWER, send={"sign_in": Id("organization")}, changes=False),
     POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
     POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
     GET("provider_accounts:detail", VIEWER, of="provider_account"),

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.django_db
 
 # Which kind of row an input names. Each kind is one in `rows.py`.
 KINDS = {
+    "againstId": "version",
     "agentIds": "agent",
     "datasetId": "dataset",
     "datasetIds": "dataset",

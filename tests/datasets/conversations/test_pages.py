@@ -262,3 +262,38 @@ def test_refuses_a_file_that_is_too_large(member, settings):
 
     assert answer.status_code == 413
     assert "The file is larger than" in answer.text
+
+
+@pytest.fixture
+def talks(organization):
+    talks = [
+        organization.conversations.create(messages=[], agent_id=agent) for agent in ("one", "two", "two")
+    ]
+    organization.conversations.filter(pk=talks[0].pk).update(quality_score=0.5)
+
+
+@pytest.mark.usefixtures("talks")
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({}, "<strong>3</strong> of 3 conversations match."),
+        ({"agent_id": "two"}, "<strong>2</strong> of 3 conversations match."),
+        ({"agent_id": "one", "min_quality_score": "0.5"}, "<strong>1</strong> of 3 conversations matches."),
+        ({"min_quality_score": "2"}, "Mend the fields that are wrong"),
+        ({"start_date": "2026-02-02", "end_date": "2026-02-01"}, "Mend the fields that are wrong"),
+    ],
+)
+def test_counts_what_an_import_would_take(client, user, sent, words):
+    client.force_login(user)
+
+    assert words in client.post(reverse("datasets:matching"), sent).text
+    if "min_quality_score" not in sent and "start_date" not in sent:
+        assert words in client.get(reverse("datasets:new"), {"method": "import", **sent}).text
+
+
+@pytest.mark.usefixtures("talks")
+def test_counts_no_more_conversations_than_are_taken(client, user, monkeypatch):
+    monkeypatch.setattr("datasets.views.MAX_IMPORTED", 2)
+    client.force_login(user)
+
+    assert "More than 2 conversations match." in client.post(reverse("datasets:matching")).text
