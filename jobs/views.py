@@ -13,6 +13,7 @@ from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets.models import Dataset
@@ -284,6 +285,7 @@ def list_events(
 
 
 @require_safe
+@gzip_page
 @members_only
 def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
     """The curves for the chart: only steps after `?afterStep=`, thinned out to 1,500."""
@@ -296,10 +298,15 @@ def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
     return JsonResponse(
         {
             "steps": [point.step for point in points],
-            **{column: [getattr(point, column) for point in points] for column in LABELS},
+            **{column: [_short(getattr(point, column)) for point in points] for column in LABELS},
             "finished": job.is_finished,
         }
     )
+
+
+def _short(value: float | None) -> float | None:
+    """With six digits: a chart shows no more of them, and they make up most of what is sent."""
+    return None if value is None else float(f"{value:.6g}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
