@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import path
 
 
@@ -19,6 +21,24 @@ class AttuneAdminSite(admin.AdminSite):
         from finetuning.sign_in import AdminSignInForm
 
         return AdminSignInForm
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        from finetuning.second_factor import services
+
+        return super().has_permission(request) and services.lets_in(request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Whom the password alone would let in has to show the second factor.
+        if super().has_permission(request) and not self.has_permission(request):
+            return redirect("second-factor")
+        return super().login(request, extra_context)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        from finetuning.sign_in import record_sign_out
+
+        if request.method == "POST":
+            record_sign_out(request)
+        return super().logout(request, extra_context)
 
     def get_urls(self) -> list[Any]:
         own = [path("operations/", self.admin_view(self.show_operations), name="operations")]

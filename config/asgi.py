@@ -12,6 +12,7 @@ from django.conf import settings  # noqa: E402 - reads settings, which need the 
 
 from config.body_limit import BodyLimit  # noqa: E402
 from config.handler import Handler  # noqa: E402
+from config.https import HttpsOnly  # noqa: E402
 from config.request_id import Receive, RequestId, Scope, Send  # noqa: E402
 from models_registry.gateway.app import PREFIX, Gateway  # noqa: E402
 
@@ -25,4 +26,4 @@ async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
     await (gateway if is_call else site)(scope, receive, send)
 
 
-application = RequestId(by_path)
+application = RequestId(HttpsOnly(by_path))

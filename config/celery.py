@@ -31,5 +31,5 @@ class ObservedTask(Task[Any, Any]):
 app = Celery("attune", task_cls=ObservedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-# A package of an app, which the line above does not look into.
-app.autodiscover_tasks(["finetuning.webhooks"])
+# Packages of an app, which the line above does not look into.
+app.autodiscover_tasks(["finetuning.passwords", "finetuning.webhooks"])

@@ -72,10 +72,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "finetuning.middleware.RequestIdMiddleware",
+    "finetuning.refusals.RefusalMiddleware",
     "finetuning.middleware.MetricsMiddleware",
     "finetuning.middleware.AllowanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "finetuning.middleware.CompressedPageMiddleware",
     "csp.middleware.CSPMiddleware",
     "finetuning.middleware.NotStoredMiddleware",
     "config.replica.ReplicaMiddleware",
@@ -140,10 +142,16 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
+AUTH_PASSWORD_VALIDATORS.append({"NAME": "finetuning.passwords.words.ContextWordsValidator"})
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
+# Whoever has set one up is asked for it anyway.
+OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", False)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"
 LOGOUT_REDIRECT_URL = "login"
+# How long the link of a forgotten password is good, in seconds; the e-mail says an hour.
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_ENGINE = "finetuning.sessions"
 SESSION_COOKIE_AGE = timedelta(days=14).total_seconds()
 # Over plain HTTP (a laptop) a browser would not send back a secure cookie.
 SERVED_OVER_HTTPS = env.bool("SERVED_OVER_HTTPS", not DEBUG)
@@ -251,6 +259,7 @@ CELERY_TASK_DEFAULT_QUEUE = "fast"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("fast", "ingest", "gateway")]
 CELERY_TASK_ROUTES = {
     "datasets.tasks.*": {"queue": "ingest"},
+    "finetuning.passwords.tasks.*": {"queue": "gateway"},
     "finetuning.webhooks.tasks.*": {"queue": "gateway"},
     "models_registry.tasks.*": {"queue": "gateway"},
 }
@@ -395,7 +404,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# E-mail: invitations are sent with it. Without EMAIL_URL nothing is sent and the pages show the link.
+# E-mail: invitations and links for forgotten passwords. Without EMAIL_URL none is sent: pages say so.
 
 EMAIL_IS_SENT = bool(env.str("EMAIL_URL", ""))
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
@@ -413,7 +422,10 @@ TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"context": {"()": "finetuning.log_context.ContextFilter"}},
+    "filters": {
+        "context": {"()": "finetuning.log_context.ContextFilter"},
+        "links": {"()": "finetuning.refusals.LinkFilter"},
+    },
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s%(context)s"},
         "json": {
@@ -426,6 +438,11 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    # A line for each request to a provider would drown the rest.
-    "loggers": {"httpx2": {"level": "WARNING"}},
+    "loggers": {
+        # A line for each request to a provider would drown the rest.
+        "httpx2": {"level": "WARNING"},
+        # Below that it tells of each refusal once more.
+        "django.request": {"level": "ERROR", "filters": ["links"]},
+        "django.security.csrf": {"filters": ["links"]},
+    },
 }

@@ -9,7 +9,10 @@ from datasets.api.urls import conversation_router, version_router
 from datasets.urls import conversation_urls
 from finetuning.api.errors import unknown_path
 from finetuning.members.views import accept_invitation
+from finetuning.passwords import views as passwords
+from finetuning.second_factor import views as second_factor
 from finetuning.sign_in import SignInForm
+from finetuning.views import sign_out
 from jobs.api.urls import run_router
 from models_registry.api.urls import serving_router
 from models_registry.urls import agent_urls, key_urls, playground_urls
@@ -38,7 +41,11 @@ urlpatterns = [
         auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),
         name="login",
     ),
-    path("logout", auth.LogoutView.as_view(), name="logout"),
+    path("forgotten-password", passwords.forget_password, name="forgotten-password"),
+    path("forgotten-password/<uidb64>/<token>", passwords.choose_password, name="new-password"),
+    path("second-factor", second_factor.show_second_factor, name="second-factor"),
+    path("second-factor/begin", second_factor.begin_second_factor, name="begin-second-factor"),
+    path("logout", sign_out, name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("finetuning.api.urls")),
     path("api/", include(conversation_router.urls)),

@@ -28,13 +28,15 @@ class Lineage:
 
 def lineage_of(dataset: Dataset) -> Lineage:
     """The lineage of one version, in both directions one step."""
-    derived = dataset.children.all() | dataset.organization.datasets.merged_from(dataset)
+    made = dataset.children.all() | dataset.organization.datasets.merged_from(dataset)
+    # All that was made of it is younger: the database need not look at what is older.
+    derived = made.filter(created_at__gt=dataset.created_at)
     jobs = dataset.jobs.select_related("fine_tuned_model").order_by("-created_at", "-id")
     origins = dataset.examples.exclude(conversation=None).values("conversation").distinct()
     return Lineage(
         dataset=dataset,
         sources=sources_of(dataset) if dataset.parent_id else [],
-        derived=list(derived.distinct().order_by("created_at", "id")[:SHOWN_DATASETS]),
+        derived=list(derived.order_by("created_at", "id")[:SHOWN_DATASETS]),
         conversations=origins.count(),
         jobs=list(jobs[:SHOWN_JOBS]),
     )

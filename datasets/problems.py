@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from datasets.problem_codes import Severity
 
@@ -17,7 +18,8 @@ class Problem:
     """Something wrong (`error`: the row is rejected) or worth a look (`warning`).
 
     `line` counts physical lines from 1 and is None for the file as a whole. `pointer` is a JSON pointer
-    (RFC 6901) into the row. Every text can be stored and shown as it is.
+    (RFC 6901) into the row; in a JSON array it begins with the number of the element. Every text can be
+    stored and shown as it is.
     """
 
     code: str
@@ -32,6 +34,10 @@ class Problem:
     @property
     def is_error(self) -> bool:
         return self.severity == "error"
+
+    def inside(self, row: str) -> Self:
+        """The same problem where the row that it is in stands at the pointer `row`."""
+        return replace(self, pointer=f"{row}{self.pointer}"[:MAX_POINTER_CHARACTERS]) if row else self
 
 
 @dataclass(kw_only=True)

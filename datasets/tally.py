@@ -182,7 +182,8 @@ def judge(reading: Reading, tally: Tally) -> tuple[int, list[Problem]]:
     That it repeats another row is told by `repeated` at the end.
     """
     if isinstance(reading, Row):
-        return _judge_row(reading, tally)
+        tokens, problems = _judge_row(reading, tally)
+        return tokens, [problem.inside(reading.pointer) for problem in problems]
     if isinstance(reading, Problem):
         return 0, [reading]
     if isinstance(reading, UnreadableRow):

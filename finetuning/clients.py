@@ -16,8 +16,12 @@ def client_address(request: HttpRequest | None) -> Address | None:
     """
     if request is None:
         return None
-    address = request.META.get("REMOTE_ADDR", "")
-    forwarded = [part for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    return address_of(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def address_of(address: str, forwarded_for: str) -> Address | None:
+    """The same of a request that is none of Django's: who connected, and the header."""
+    forwarded = [part for part in forwarded_for.split(",") if part.strip()]
     if 0 < settings.TRUSTED_PROXIES <= len(forwarded):
         address = forwarded[-settings.TRUSTED_PROXIES].strip()
     try:

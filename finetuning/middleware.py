@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from finetuning.audit import on_behalf_of
 from finetuning.ids import uuid7
@@ -35,6 +37,19 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response
+
+
+class CompressedPageMiddleware(GZipMiddleware):
+    """Compresses pages, and nothing else.
+
+    A download stays byte for byte what it is, and a stream is not held back. In an answer of the API a token
+    may stand beside what somebody else has chosen, and its size would tell of it. A page shows a secret once,
+    and its CSRF token is masked anew each time.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        is_page = not response.streaming and response.get("Content-Type", "").startswith("text/html")
+        return super().process_response(request, response) if is_page else response
 
 
 class NotStoredMiddleware:

@@ -7,7 +7,6 @@ taken back. The counters are rows: a flushed or missing Redis gives nobody more 
 
 import ipaddress
 import math
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -49,9 +48,8 @@ class LimitedBackend(ModelBackend):
             return None
         network = client_network(request)
         account = f"account:{sha256(username.strip().upper().encode(errors='replace')).hexdigest()}"
-        now = timezone.now()
-        _count(network, limit=settings.SIGN_INS_PER_NETWORK, now=now)
-        allowance = _count(account, limit=settings.SIGN_INS_PER_ACCOUNT, now=now)
+        count_attempt(network, limit=settings.SIGN_INS_PER_NETWORK)
+        allowance = count_attempt(account, limit=settings.SIGN_INS_PER_ACCOUNT)
         if request is not None:
             request.allowance = allowance  # type: ignore[attr-defined]
         # A password that is too long is checked like any wrong one, cut short, to take the same time.
@@ -65,6 +63,12 @@ class LimitedBackend(ModelBackend):
         return user
 
 
+def record_sign_out(request: HttpRequest) -> None:
+    """Note that whoever asks leaves; nothing for somebody who is not signed in."""
+    if isinstance(request.user, User):
+        audit.record("user.signed_out", request.user)
+
+
 def _record_failure(username: str) -> None:
     """Note a failure, of no account where there is none: what was typed may be a password.
 
@@ -74,13 +78,15 @@ def _record_failure(username: str) -> None:
     audit.record("user.sign_in_failed", user or User())
 
 
-def _count(subject: str, *, limit: int, now: datetime) -> Allowance:
+def count_attempt(subject: str, *, limit: int) -> Allowance:
+    """Count one more attempt of `subject` in this quarter of an hour. Raises TooManySignIns."""
+    now = timezone.now()
     counter = SignInCounter.objects.count_attempt(subject, now=now)
     seconds = max(1, math.ceil((counter.ends_at - now).total_seconds()))
     if counter.attempts > limit:
         minutes = math.ceil(seconds / 60)
         raise TooManySignIns(
-            f"There were too many attempts to sign in. Try again in {minutes} min.", retry_after=seconds
+            f"There were too many attempts. Try again in {minutes} min.", retry_after=seconds
         )
     return Allowance(limit, limit - counter.attempts, seconds)
 

@@ -5,6 +5,7 @@ from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,6 +19,7 @@ from finetuning.models import Organization, Role, User
 from finetuning.organizations import services
 from finetuning.organizations.forms import NameForm
 from finetuning.search import SEARCHED, find_commands, find_rows
+from finetuning.sign_in import record_sign_out
 from finetuning.tenancy import SESSION_KEY, OrganizationRequest, members_only, set_organization
 from finetuning.trends import daily_counts
 
@@ -95,6 +97,14 @@ def list_organizations(request: HttpRequest) -> HttpResponse:
     memberships = user.memberships.select_related("organization").order_by("organization__name", "id")
     context = {"memberships": list(memberships), "form": form}
     return render(request, "finetuning/organizations.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End this session; others of the user, and tokens of the API, go on."""
+    record_sign_out(request)
+    logout(request)
+    return redirect("login")
 
 
 # Changing over writes no row of any organization, so a viewer may.

@@ -10,18 +10,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from finetuning.tenancy import OrganizationRequest, members_only
-from jobs.loss_curve import MEASURES, Point, measured_at, read_points, thin_out
+from jobs.loss_curve import LABELS, Point, measured_at, read_points, thin_out
 from jobs.models import Job
 
 MOST_JOBS = 5
 POINTS_OF_A_JOB = 200
 TABLE_ROWS = 25
-MEASURE_LABELS = {
-    "train_loss": "Training loss",
-    "valid_loss": "Validation loss",
-    "train_accuracy": "Training accuracy",
-    "valid_accuracy": "Validation accuracy",
-}
 
 
 @dataclass(frozen=True)
@@ -44,11 +38,11 @@ def compare_jobs(request: OrganizationRequest) -> HttpResponse:
         return render(request, "jobs/compare.html", {"chosen": len(ids), "most": MOST_JOBS}, status=422)
     compared = [Compared(job, _points(job)) for job in _jobs(request, ids)]
     asked = request.GET.get("measure", "")
-    measure = asked if asked in MEASURES else "train_loss"
+    measure = asked if asked in LABELS else "train_loss"
     context = {
         "compared": compared,
         "most": MOST_JOBS,
-        "measures": MEASURE_LABELS,
+        "measures": LABELS,
         "measure": measure,
         "ids": ",".join(ids),
         "rows": _rows(compared, measure),

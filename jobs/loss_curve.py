@@ -8,6 +8,13 @@ from operator import attrgetter
 from typing import Any
 
 MAX_POINTS = 1500
+# What people call the columns of a point.
+LABELS = {
+    "train_loss": "Training loss",
+    "valid_loss": "Validation loss",
+    "train_accuracy": "Training accuracy",
+    "valid_accuracy": "Validation accuracy",
+}
 # By the columns of a point, the provider's names, the first that is there.
 MEASURES = {
     "train_loss": ("train_loss",),

@@ -13,6 +13,7 @@ from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets.models import Dataset
@@ -22,7 +23,7 @@ from finetuning.pages import page_of
 from finetuning.tenancy import OrganizationRequest, changes_nothing, members_only
 from jobs import planning, services, steering
 from jobs.forms import DatasetForm, JobForm
-from jobs.loss_curve import read_points, thin_out
+from jobs.loss_curve import LABELS, read_points, thin_out
 from jobs.models import Job, JobQuerySet
 from jobs.planning import Plan
 from jobs.states import Status
@@ -284,6 +285,7 @@ def list_events(
 
 
 @require_safe
+@gzip_page
 @members_only
 def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
     """The curves for the chart: only steps after `?afterStep=`, thinned out to 1,500."""
@@ -296,13 +298,15 @@ def show_metrics(request: OrganizationRequest, job_id: UUID) -> JsonResponse:
     return JsonResponse(
         {
             "steps": [point.step for point in points],
-            "trainLoss": [point.train_loss for point in points],
-            "validLoss": [point.valid_loss for point in points],
-            "trainAccuracy": [point.train_accuracy for point in points],
-            "validAccuracy": [point.valid_accuracy for point in points],
+            **{column: [_short(getattr(point, column)) for point in points] for column in LABELS},
             "finished": job.is_finished,
         }
     )
+
+
+def _short(value: float | None) -> float | None:
+    """With six digits: a chart shows no more of them, and they make up most of what is sent."""
+    return None if value is None else float(f"{value:.6g}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -373,6 +377,7 @@ def _progress(request: OrganizationRequest, job: Job) -> dict[str, Any]:
     passing_error = job.events.filter(event_type="error").newest_first() if job.retries else None
     return {
         "job": job,
+        "measures": LABELS,
         "steps": timeline(Status(job.status), dict(reached.values_list("metadata__status", "created_at"))),
         # Not through the job: that would also find a deleted model.
         "model": request.organization.fine_tuned_models.filter(job=job).first(),

@@ -71,6 +71,7 @@ class AgentSettingsForm(forms.ModelForm[Agent]):
         super().__init__(*args, **kwargs)
         models = self.instance.organization.fine_tuned_models.filter(status="active")
         offer_newest(self, "fallback_model", models)
+        self.fields["fallback_model"].empty_label = "No other model"  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}

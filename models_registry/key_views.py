@@ -21,13 +21,13 @@ ROWS_PER_PAGE = 50
 @never_cache
 @admins_manage
 def list_keys(request: OrganizationRequest) -> HttpResponse:
-    """All keys, live ones first. A POST makes one and answers with its clear text, this once."""
+    """All keys, the newest first. A POST makes one and answers with its clear text, this once."""
     form = ApiKeyForm(request.POST or None, instance=ApiKey(organization=request.organization))
     issued = clear = None
     if request.method == "POST" and form.is_valid():
         issued, clear = services.issue_key(request.organization, by=request.user, **form.cleaned_data)
         form = ApiKeyForm(instance=ApiKey(organization=request.organization))
-    found = request.organization.api_keys.with_scopes().order_by("-revoked_at", "-created_at", "-id")
+    found = request.organization.api_keys.with_scopes().order_by("-created_at", "-id")
     page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     context = {"page_obj": page, "keys": list(page), "form": form, "issued": issued, "clear": clear}
     return render(request, "models_registry/keys.html", context, status=422 if form.errors else 200)

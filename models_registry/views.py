@@ -19,6 +19,7 @@ from models_registry.models import FineTunedModel, FineTunedModelQuerySet
 from models_registry.usage import usage_of
 
 CARDS_PER_PAGE = 20
+SHOWN_AGENTS = 10
 TABS = {
     "": ("All", "total_models"),
     "deployed": ("Deployed", "deployed_models"),
@@ -60,10 +61,12 @@ def show_model(request: OrganizationRequest, model_id: UUID) -> HttpResponse:
 
 
 def _show(request: OrganizationRequest, model: FineTunedModel, deploy_form: DeployForm) -> HttpResponse:
+    agents = request.organization.agents.pointing_at(model).order_by("name")[: SHOWN_AGENTS + 1]
     context = {
         "model": model,
         "deploy_form": deploy_form,
-        "agents": list(request.organization.agents.pointing_at(model).order_by("name")),
+        "agents": list(agents),
+        "shown_agents": SHOWN_AGENTS,
         "base_url": _base_url(model),
         "gateway_url": request.build_absolute_uri("/v1"),
         "usage": usage_of(model.usage_days.all()),

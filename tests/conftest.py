@@ -1,17 +1,21 @@
 """The cast: `user` acts, `colleague` is in the same organization, `outsider` in another, `viewer` may look.
 
-`admin` and `owner` are in the organization of `user`, too.
+`admin` and `owner` are in the organization of `user`, too; `operator` is in none and runs the installation.
 """
 
 import io
 import json
 import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 
 import hypothesis
 import pytest
 from django.apps import apps
+from django.test import Client
 from rest_framework.test import APIClient
 
 from finetuning.api.tokens import issue_tokens
@@ -80,6 +84,19 @@ def owner(organization):
 
 
 @pytest.fixture
+def operator(db):
+    return UserFactory(email="operator@example.com", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def operator_client(operator):
+    """The operator's browser."""
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
 def outsider(other_organization):
     return UserFactory(email="outsider@example.com", member_of=other_organization, member_of__role="owner")
 
@@ -141,7 +158,7 @@ class Clock:
 @dataclass(frozen=True)
 class Sandbox:
     url: str
-    clock: Clock
+    clock: Callable[[], float]
     app: SandboxApp
 
     def fail(self, *wanted):
@@ -159,11 +176,17 @@ class Sandbox:
         return json.loads(b"".join(jobs.ledger(self.app.sandbox, request).body))
 
 
+@contextmanager
+def running_sandbox(folder, *, clock=time.time, **settings):
+    """A sandbox provider on a real port."""
+    app = create_app(SandboxSettings(data_dir=folder, clock=clock, **settings))
+    with serving(SandboxServer(app, "127.0.0.1", 0)) as server:
+        yield Sandbox(url=f"http://127.0.0.1:{server.server_port}", clock=clock, app=app)
+
+
 @pytest.fixture
 def sandbox(settings, tmp_path):
-    """A sandbox provider on a real port. `sandbox.clock.advance(seconds)` lets its time pass."""
-    clock = Clock()
-    app = create_app(SandboxSettings(data_dir=tmp_path / "sandbox", clock=clock))
-    with serving(SandboxServer(app, "127.0.0.1", 0)) as server:
-        settings.SANDBOX_URL = f"http://127.0.0.1:{server.server_port}"
-        yield Sandbox(url=settings.SANDBOX_URL, clock=clock, app=app)
+    """`sandbox.clock.advance(seconds)` lets its time pass."""
+    with running_sandbox(tmp_path / "sandbox", clock=Clock()) as running:
+        settings.SANDBOX_URL = running.url
+        yield running

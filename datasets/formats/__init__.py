@@ -44,10 +44,13 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row. `line` is the physical line on which it starts, from 1; `value` any JSON value."""
+    """One row. `line` is the physical line on which it starts, from 1; `value` any JSON value; `pointer` is
+    where it stands in an array, of which one line may hold all.
+    """
 
     line: int
     value: object
+    pointer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

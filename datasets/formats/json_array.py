@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, MAX_ROWS, SPACE, UTF8_BOM, Readable, Reading
+from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, MAX_ROWS, SPACE, UTF8_BOM, Readable, Reading, Row
 from datasets.formats.jsonl import parse_row
 from datasets.formats.lines import BOM_WARNING, too_many_rows, wide_encoding
 from datasets.problems import Problem
@@ -141,8 +142,12 @@ class _Elements:
         self._skipping = False
         if content == b"" and self._closed and self.count == 0:
             return
+        row, pointer = parse_row(content, line=self._element_line), f"/{self.count}"
         self.count += 1
-        yield parse_row(content, line=self._element_line)
+        if isinstance(row, Row):
+            yield replace(row, pointer=pointer)
+        else:
+            yield replace(row, problem=row.problem.inside(pointer))
 
 
 def _not_an_array(opening: bytes, *, line: int) -> Problem:

@@ -95,7 +95,7 @@ class _Conversion:
                 if any(problem.is_error for problem in problems):
                     return
             elif isinstance(reading, Row) and isinstance(reading.value, dict):
-                yield from self._row(reading.line, reading.value)
+                yield from self._row(reading, reading.value)
             else:
                 yield reading
 
@@ -104,18 +104,19 @@ class _Conversion:
         self._unused |= set(header.columns) if self._is_table else set()
         return problems
 
-    def _row(self, line: int, row: Mapping[str, Any]) -> Iterator[Reading]:
+    def _row(self, row: Row, value: Mapping[str, Any]) -> Iterator[Reading]:
         try:
-            converted = self._converter(row)
+            converted = self._converter(value)
         except NotInLayout as refusal:
-            yield UnreadableRow(line=line, problem=refusal.at(line))
+            yield UnreadableRow(line=row.line, problem=refusal.at(row.line).inside(row.pointer))
         except StrictJSONError as error:
             pointer = error.pointer[:MAX_POINTER_CHARACTERS]
-            problem = Problem(code=error.code, line=line, pointer=pointer, message=error.message)
-            yield UnreadableRow(line=line, problem=problem)
+            problem = Problem(code=error.code, line=row.line, pointer=pointer, message=error.message)
+            yield UnreadableRow(line=row.line, problem=problem.inside(row.pointer))
         else:
-            yield from self._not_used(converted.unused, line)
-            yield Row(line=line, value=converted.value)
+            unused = self._not_used(converted.unused, row.line)
+            yield from (problem.inside(row.pointer) for problem in unused)
+            yield replace(row, value=converted.value)
 
     def _not_used(self, names: Iterable[str], line: int) -> Iterator[Problem]:
         for name in names:

@@ -60,7 +60,7 @@ def _share(name: str, weight: int, bad: int, total: int, what: str) -> Part:
 
 def _size(summary: Summary) -> Part:
     points = min(100, round(100 * summary.examples / ENOUGH_EXAMPLES))
-    reason = f"{summary.examples:,} examples; from {ENOUGH_EXAMPLES} on training shows."
+    reason = f"{summary.examples:,} now; from {ENOUGH_EXAMPLES} examples on training shows."
     return Part(name="size", points=points, weight=15, reason=reason)
 
 
@@ -69,5 +69,5 @@ def _system_prompts(summary: Summary) -> Part:
     without = summary.without_system_prompt
     fewer = min(without, summary.examples - without)
     points = 100 - round(200 * fewer / max(1, summary.examples))
-    reason = f"{summary.examples - without:,} examples have a system prompt, {without:,} have none."
+    reason = f"With a system prompt: {summary.examples - without:,}. Without one: {without:,}."
     return Part(name="system_prompts", points=points, weight=10, reason=reason)

@@ -6,6 +6,7 @@ private keys; ISO 7812 (Luhn) for cards; ISO 13616 for IBAN; E.123 and the North
 """
 
 import hashlib
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -93,16 +94,17 @@ _PLACEHOLDER = re2.compile(r"\[([A-Z_]{4,11})_([0-9]{1,9})\]")
 
 
 def _options() -> re2.Options:
+    """Over bytes, for everything private is ASCII, and places in a str have to be counted out."""
     options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
     options.never_nl = False
     options.log_errors = False
     return options
 
 
 def _filter() -> re2.Set:
-    """All patterns as one automaton over bytes, which only says which of them may occur."""
+    """All patterns as one automaton, which only says which of them may occur."""
     options = _options()
-    options.encoding = re2.Options.Encoding.LATIN1
     options.never_capture = True
     patterns = re2.Set.SearchSet(options)
     for _, pattern, _ in _PATTERNS:
@@ -112,7 +114,9 @@ def _filter() -> re2.Set:
 
 
 _FILTER = _filter()
-_MATCHERS = tuple((kind, re2.compile(pattern, _options()), holds) for kind, pattern, holds in _PATTERNS)
+_MATCHERS = tuple(
+    (kind, re2.compile(pattern.encode(), _options()), holds) for kind, pattern, holds in _PATTERNS
+)
 
 
 def looks_private(text: bytes) -> bool:
@@ -206,21 +210,35 @@ def masked(value: str) -> str:
 
 
 def _find_in(text: str, pointer: str) -> Iterator[Finding]:
-    taken: list[tuple[int, int]] = []
-    for kind, matcher, holds in [_MATCHERS[number] for number in sorted(_FILTER.Match(text.encode()) or ())]:
-        for match in matcher.finditer(text):
-            start, end = match.span(1)
-            if holds(match.group(1)) and not any(start < last and first < end for first, last in taken):
-                taken.append((start, end))
-                yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=match.group(1))
+    encoded = text.encode()
+    taken: list[tuple[int, int]] = []  # in order
+    for kind, matcher, holds in [_MATCHERS[number] for number in sorted(_FILTER.Match(encoded) or ())]:
+        for start, value in _matches(matcher, encoded):
+            end = start + len(value)
+            place = bisect(taken, (start, end))
+            before, after = taken[max(0, place - 1) : place], taken[place : place + 1]
+            is_free = all(last <= start for _, last in before) and all(end <= first for first, _ in after)
+            if is_free and holds(value):
+                taken.insert(place, (start, end))
+                yield Finding(kind=kind, pointer=pointer, start=start, end=end, value=value)
+
+
+def _matches(matcher: Any, encoded: bytes) -> Iterator[tuple[int, str]]:
+    """What the first groups match, with the character at which each begins."""
+    characters, counted = 0, 0
+    for match in matcher.finditer(encoded):
+        start, end = match.span(1)
+        characters += len(encoded[counted:start].decode())
+        counted = start
+        yield characters, encoded[start:end].decode()
 
 
 def _replaced(text: str, substitute: Callable[[Finding], str]) -> str:
-    found = sorted(_find_in(text, ""), key=lambda finding: finding.start)
-    words = [substitute(finding) for finding in found]
-    for finding, word in zip(found[::-1], words[::-1], strict=True):
-        text = text[: finding.start] + word + text[finding.end :]
-    return text
+    pieces, end = [], 0
+    for finding in sorted(_find_in(text, ""), key=lambda finding: finding.start):
+        pieces += [text[end : finding.start], substitute(finding)]
+        end = finding.end
+    return "".join([*pieces, text[end:]])
 
 
 def _plain(finding: Finding) -> str:

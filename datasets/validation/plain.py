@@ -20,6 +20,8 @@ from datasets.validation import Method
 from datasets.validation.rows import MAX_MESSAGES
 
 _SIGN_OF_SPECIAL_TOKEN = b"<|"
+# Of the two bytes the rarer one, which is found sooner to be in no text.
+_BAR = b"|"
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -163,7 +165,7 @@ def _words_of(messages: list[Message], content: bytes, strings: int) -> bytes | 
         if message.role == "assistant" and (not text or text.strip() is not text):
             return None
     words = "\n".join(texts).encode()
-    if _SIGN_OF_SPECIAL_TOKEN in words or b"\0" in words:
+    if (_BAR in words and _SIGN_OF_SPECIAL_TOKEN in words) or b"\0" in words:
         return None
     return words if _count_strings(content, words) == strings + 4 * len(messages) + weights else None
 

@@ -18,6 +18,7 @@ from finetuning.models import (
     Membership,
     Organization,
     Role,
+    SecondFactor,
     TokenFamily,
     TokenFamilyQuerySet,
     User,
@@ -25,6 +26,7 @@ from finetuning.models import (
 )
 from finetuning.operators import OperatorAdmin, ReadOnlyAdmin, linked, lists_of
 from finetuning.organizations import services
+from finetuning.second_factor import services as second_factor
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -38,6 +40,7 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature
         user: User = super().save(commit)
+        user.revoke_tokens(timezone.now())
         audit.record("user.password_changed", user)
         return user
 
@@ -158,6 +161,21 @@ class TokenFamilyAdmin(ReadOnlyAdmin):
                 audit.record("tokens.revoked", family.membership, details={"sign_in": family.pk})
             ended = queryset.revoke(timezone.now())
         self.message_user(request, f"{ended} sign-ins have ended.")
+
+
+@admin.register(SecondFactor)
+class SecondFactorAdmin(ReadOnlyAdmin):
+    list_display = ("user", "confirmed_at", "created_at")
+    list_filter = (("confirmed_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("user__email", "user__id")
+    date_hierarchy = "created_at"
+    list_select_related = ("user",)
+    actions = ("forget", "export_csv")
+
+    @admin.action(description="Forget: its telephone is lost", permissions=["act"])
+    def forget(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
+        forgotten = [second_factor.forget_factor(factor) for factor in queryset]
+        self.message_user(request, f"{len(forgotten)} second factors are forgotten.")
 
 
 @admin.register(Invitation)

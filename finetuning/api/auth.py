@@ -107,11 +107,11 @@ class TokenView(APIView):
 
         Send `access` with every request as `Authorization: Bearer ...`. It is good for ten minutes, in one
         organization. `refresh` is good for seven days and gets the next pair, so a program that renews at
-        least once a week need not sign in again. Keep it as you would keep a password.
+        least once a week need not sign in again for 30 days. Keep it as you would keep a password.
 
-        The sign-in ends, and both tokens answer 401 from the next request on, when it is revoked, when a
-        refresh token is used twice, when the member's role changes or the member is removed, when the user's
-        password changes, and when the user is deactivated or deleted. Then sign in again.
+        The sign-in ends, and both tokens answer 401 from the next request on, after 30 days, when it is
+        revoked, when a refresh token is used twice, when the member's role changes or the member is removed,
+        when the user's password changes, and when the user is deactivated or deleted. Then sign in again.
         """
         given = read_body(SignInSerializer, request)
         user = authenticate(request._request, username=given["email"], password=given["password"])
@@ -205,11 +205,12 @@ class SwitchOrganizationView(APIView):
     def post(self, request: Request) -> Response:
         """A token pair for another organization of the same user: a sign-in of its own.
 
-        The pair that asked stays good. Revoke it if you need it no more.
+        It ends 30 days after the password was given, as the one that asked does. The pair that asked stays
+        good. Revoke it if you need it no more.
         """
         organization_id = read_body(SwitchOrganizationSerializer, request)["organization_id"]
         memberships = request.user.memberships.select_related("organization")
         membership = memberships.filter(organization_id=organization_id).first()
         if membership is None:
             raise UnknownOrganization("There is no such organization.", pointer="/organizationId")
-        return Response(tokens.issue_tokens(membership))
+        return Response(tokens.issue_tokens(membership, continuing=request.auth))

@@ -211,7 +211,7 @@ class AcceptInvitationView(APIView):
             membership = invitations.accept_invitation(invitation, user=request.user)
         else:
             membership = _accept_with_password(request, invitation, given)
-        return Response(tokens.issue_tokens(membership))
+        return Response(tokens.issue_tokens(membership, continuing=request.auth))
 
 
 def _accept_with_password(request: Request, invitation: Invitation, given: dict[str, Any]) -> Membership:

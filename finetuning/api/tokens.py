@@ -1,9 +1,11 @@
 """Token pairs: a short access token for one organization, and a refresh token that is good once.
 
-Each pair belongs to a TokenFamily, which is one sign-in. Both tokens carry its id and live no longer than it.
+Each pair belongs to a TokenFamily, which is one sign-in. Both tokens carry its id and live no longer than it,
+which is 30 days at most.
 """
 
 import logging
+from datetime import datetime
 from typing import TypedDict, TypeVar
 from uuid import UUID
 
@@ -12,12 +14,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
+from rest_framework_simplejwt.utils import datetime_from_epoch, datetime_to_epoch, get_md5_hash_password
 
 from finetuning import audit
 from finetuning.api.token_signing import KEY_RING
 from finetuning.metrics import refresh_token_reuses
 from finetuning.models import Membership, TokenFamily, User
+from finetuning.models.tokens import LONGEST_SIGN_IN
 
 logger = logging.getLogger(__name__)
 
@@ -82,16 +85,21 @@ def find_family(token: AccessToken | RefreshToken) -> TokenFamily | None:
     return family if family and _claims_of(family.membership).items() <= token.payload.items() else None
 
 
-def issue_tokens(membership: Membership) -> TokenPair:
+def issue_tokens(membership: Membership, *, continuing: AccessToken | None = None) -> TokenPair:
     """Sign the user in to the organization: the first pair of a new family.
 
-    Raises SignInRefused when the membership was deleted a moment ago.
+    It lives no longer than the sign-in that it is `continuing`. Raises SignInRefused when the membership was
+    deleted a moment ago.
     """
-    refresh = _refresh_token(membership)
+    before = find_family(continuing) if continuing else None
+    signed_in_at = before.signed_in_at if before else timezone.now()
+    refresh = _refresh_token(membership, signed_in_at=signed_in_at)
     try:
         with transaction.atomic():
             family = membership.token_families.create(
-                jti=UUID(refresh["jti"]), expires_at=datetime_from_epoch(refresh["exp"])
+                jti=UUID(refresh["jti"]),
+                expires_at=datetime_from_epoch(refresh["exp"]),
+                signed_in_at=signed_in_at,
             )
             audit.record("tokens.issued", membership, by=membership.user, details={"sign_in": family.pk})
     except IntegrityError as error:
@@ -110,7 +118,8 @@ def rotate_tokens(encoded: str) -> TokenPair:
     family, jti = find_family(used), _uuid(used, "jti")
     if family is None or jti is None:
         raise RefreshRefused
-    refresh, now = _refresh_token(family.membership), timezone.now()
+    refresh = _refresh_token(family.membership, signed_in_at=family.signed_in_at)
+    now = timezone.now()
     if not family.rotate(
         used=jti, successor=UUID(refresh["jti"]), expires_at=datetime_from_epoch(refresh["exp"]), now=now
     ):
@@ -155,8 +164,9 @@ def _claims_of(membership: Membership) -> dict[str, str]:
     }
 
 
-def _refresh_token(membership: Membership) -> RefreshToken:
+def _refresh_token(membership: Membership, *, signed_in_at: datetime) -> RefreshToken:
     refresh = RefreshToken()
+    refresh["exp"] = min(refresh["exp"], datetime_to_epoch(signed_in_at + LONGEST_SIGN_IN))
     refresh.payload.update(_claims_of(membership))
     return refresh
 

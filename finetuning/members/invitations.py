@@ -21,6 +21,7 @@ from finetuning.errors import Conflict, Forbidden, Invalid, NotFound
 from finetuning.members.services import RoleTooLow, check_may_manage, roles_to_invite
 from finetuning.models import Invitation, Membership, Organization, Role, User
 from finetuning.models.invitations import GOOD_FOR, digest_of, new_token
+from finetuning.passwords.words import refuse_words
 
 logger = logging.getLogger(__name__)
 
@@ -164,6 +165,7 @@ def accept_as_new_user(invitation: Invitation, *, password: str, name: str = "")
     user = User(email=invitation.email, first_name=name)
     try:
         validate_password(password, user)
+        refuse_words(password, invitation.organization.name)
     except ValidationError as error:
         raise PasswordTooWeak(" ".join(error.messages), pointer="/password") from error
     # Takes a good part of a second, so it is done before anything is locked.

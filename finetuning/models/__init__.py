@@ -10,6 +10,7 @@ from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
 from finetuning.models.prices import BasePrice, BaseRetirement, announced_retirements, price_list
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet, ProviderNotice
+from finetuning.models.second_factor import SecondFactor
 from finetuning.models.sign_in import SignInCounter, SignInCounterQuerySet
 from finetuning.models.stats import StatChange, StatChangeQuerySet
 from finetuning.models.tokens import TokenFamily, TokenFamilyQuerySet
@@ -38,6 +39,7 @@ __all__ = [
     "ProviderAccountQuerySet",
     "ProviderNotice",
     "Role",
+    "SecondFactor",
     "SignInCounter",
     "SignInCounterQuerySet",
     "StatChange",

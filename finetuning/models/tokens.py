@@ -1,18 +1,25 @@
 """Sign-ins to the API."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from finetuning.ids import uuid7
+
+# After that somebody types the password again, however often the tokens were renewed.
+LONGEST_SIGN_IN = timedelta(days=30)
 
 
 class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
     def living(self, now: datetime) -> Self:
         return self.filter(revoked_at=None, expires_at__gt=now)
+
+    def with_organization(self) -> Self:
+        return self.select_related("membership__organization", "membership__user")
 
     def revoke(self, now: datetime) -> int:
         """End the sign-ins: both kinds of their tokens are refused from now on. Returns how many ended."""
@@ -29,6 +36,11 @@ class TokenFamily(models.Model):
     membership = models.ForeignKey("finetuning.Membership", models.CASCADE, related_name="token_families")
     jti = models.UUIDField(help_text="The one refresh token that may be used now.")
     created_at = models.DateTimeField(auto_now_add=True)
+    signed_in_at = models.DateTimeField(
+        default=timezone.now,
+        db_default=Now(),
+        help_text="When the password was given; a change to another organization gives none.",
+    )
     last_used_at = models.DateTimeField(default=timezone.now, help_text="When the last pair was issued.")
     expires_at = models.DateTimeField(help_text="When the last refresh token expires.")
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from finetuning.ids import uuid7
-from finetuning.models.tokens import TokenFamily
+from finetuning.models.tokens import TokenFamily, TokenFamilyQuerySet
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -73,6 +73,10 @@ class User(AbstractUser):
 
     def record_sign_in(self, now: datetime) -> None:
         User.objects.filter(pk=self.pk).update(last_login=now)
+
+    def sign_ins(self, now: datetime) -> TokenFamilyQuerySet:
+        """The living ones to the API, in every organization."""
+        return TokenFamily.objects.living(now).filter(membership__user=self)
 
     def revoke_tokens(self, now: datetime) -> None:
         """End all sign-ins to the API, in every organization. Sign-ins to the web pages stay."""

@@ -11,13 +11,13 @@ from django.views.decorators.http import require_safe
 from finetuning.members.services import members_of
 from finetuning.models import AuditEntry, Role
 from finetuning.organizations.forms import AuditForm
-from finetuning.tenancy import OrganizationRequest, admins_manage
+from finetuning.tenancy import OrganizationRequest, members_only
 
 ENTRIES_PER_PAGE = 50
 
 
 @require_safe
-@admins_manage
+@members_only
 def list_entries(request: OrganizationRequest) -> HttpResponse:
     """For admins and owners. The next page starts below the last entry of this one, whatever is added."""
     if not request.membership.may_manage:

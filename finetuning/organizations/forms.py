@@ -87,6 +87,10 @@ class ProfileForm(forms.Form):
     )
 
 
+class SignInForm(forms.Form):
+    sign_in = forms.UUIDField()
+
+
 class PasswordForm(PasswordChangeForm):
     """Django's, on a page that has another form before it."""
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from finetuning import audit
 from finetuning.errors import Conflict, Invalid
-from finetuning.models import Organization, Role, User, Workspace
+from finetuning.models import Organization, Role, TokenFamily, User, Workspace
 from finetuning.services import create_organization
 
 # Each organization has limits of its own, so nobody may have any number of them.
@@ -93,11 +93,10 @@ def rename_user(user: User, *, name: str) -> None:
 
 
 @transaction.atomic
-def change_password(user: User, *, password: str) -> None:
-    """Set another password, which ends all other sessions and all tokens of the user."""
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    audit.record("user.password_changed", user)
+def end_sign_in(family: TokenFamily) -> None:
+    """End one sign-in to the API. Without effect when it has ended."""
+    if TokenFamily.objects.filter(pk=family.pk).revoke(timezone.now()):
+        audit.record("tokens.revoked", family.membership, details={"sign_in": family.pk})
 
 
 def create_workspace(organization: Organization, *, name: str) -> Workspace:

@@ -12,5 +12,6 @@ urlpatterns = [
     path("workspaces/<uuid:workspace_id>/delete", views.delete_workspace, name="delete-workspace"),
     path("audit", audit_views.list_entries, name="audit"),
     path("profile", views.show_profile, name="profile"),
+    path("profile/sign-ins", views.end_sign_in, name="end-sign-in"),
     path("profile/password", views.change_password, name="password"),
 ]

@@ -13,8 +13,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 from finetuning.errors import Refused
 from finetuning.models import Workspace
 from finetuning.organizations import services
-from finetuning.organizations.forms import DeleteForm, NameForm, PasswordForm, ProfileForm, SpendingForm
+from finetuning.organizations.forms import (
+    DeleteForm,
+    NameForm,
+    PasswordForm,
+    ProfileForm,
+    SignInForm,
+    SpendingForm,
+)
+from finetuning.passwords import services as passwords
 from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
+
+SHOWN_SIGN_INS = 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -147,8 +157,41 @@ def show_profile(request: OrganizationRequest) -> HttpResponse:
         services.rename_user(user, name=form.cleaned_data["name"])
         messages.success(request, "Saved.")
         return redirect("settings:profile")
-    context = {"form": form, "password_form": PasswordForm(user)}
-    return render(request, "finetuning/profile.html", context, status=422 if form.errors else 200)
+    return _show_profile(request, form=form)
+
+
+def _show_profile(
+    request: OrganizationRequest,
+    *,
+    form: ProfileForm | None = None,
+    password_form: PasswordForm | None = None,
+) -> HttpResponse:
+    user = request.user
+    sign_ins = user.sign_ins(timezone.now())
+    context = {
+        "form": form or ProfileForm(initial={"name": user.get_full_name()}),
+        "password_form": password_form or PasswordForm(user),
+        "sign_ins": list(sign_ins.with_organization().order_by("-last_used_at", "-id")[:SHOWN_SIGN_INS]),
+        "sign_in_count": sign_ins.count(),
+    }
+    refused = any(given is not None and given.errors for given in (form, password_form))
+    return render(request, "finetuning/profile.html", context, status=422 if refused else 200)
+
+
+# A sign-in is the user's own, so a viewer may end theirs.
+@require_POST
+@service_decides
+def end_sign_in(request: OrganizationRequest) -> HttpResponse:
+    """End one of the user's sign-ins to the API, in whatever organization."""
+    form = SignInForm(request.POST)
+    sign_ins = request.user.sign_ins(timezone.now()).with_organization()
+    found = sign_ins.filter(pk=form.cleaned_data["sign_in"]).first() if form.is_valid() else None
+    if found is None:
+        messages.error(request, "This sign-in has ended already.")
+    else:
+        services.end_sign_in(found)
+        messages.success(request, "The sign-in has ended. Its tokens are refused from now on.")
+    return redirect("settings:profile")
 
 
 @sensitive_post_parameters()
@@ -159,9 +202,8 @@ def change_password(request: OrganizationRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(user, request.POST)
     if form.is_valid():
-        services.change_password(user, password=form.cleaned_data["new_password1"])
+        passwords.change_password(user, password=form.cleaned_data["new_password1"])
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("settings:profile")
-    context = {"form": ProfileForm(initial={"name": user.get_full_name()}), "password_form": form}
-    return render(request, "finetuning/profile.html", context, status=422)
+    return _show_profile(request, password_form=form)

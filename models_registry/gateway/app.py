@@ -10,6 +10,8 @@ from urllib.parse import unquote
 import msgspec
 from django.conf import settings
 
+from finetuning.clients import address_of
+from finetuning.log_context import log_context
 from finetuning.metrics import gateway_refusals
 from models_registry.gateway.bodies import read_call
 from models_registry.gateway.calls import Message, Providers, Relay, Request, Send
@@ -34,6 +36,8 @@ Receive = Callable[[], Awaitable[Message]]
 # What an application asks, and where that is below a provider's base URL.
 ASKING = frozenset({"/chat/completions", "/completions"})
 MODELS = "/models"
+# No key, or one that may not. What comes too often is counted and not logged: that would be a line a call.
+NOT_LET_IN = frozenset({401, 403})
 
 
 class Gateway:
@@ -90,7 +94,19 @@ async def _answer(parts: Parts, scope: Scope, receive: Receive, send: Send) -> N
             raise unknown_url(method, scope["path"])
     except GatewayError as error:
         gateway_refusals.labels(error.code).inc()
+        if error.http_status in NOT_LET_IN:
+            _log_refusal(scope, error)
         await _send_json(send, error.http_status, error.body, error.raw_headers)
+
+
+def _log_refusal(scope: Scope, error: GatewayError) -> None:
+    def header(name: bytes) -> str:
+        return b",".join(value for given, value in scope["headers"] if given == name).decode("latin-1")
+
+    peer = scope["client"][0] if scope.get("client") else ""
+    address = address_of(peer, header(b"x-forwarded-for"))
+    with log_context(request_id=header(b"x-request-id"), address=address):
+        logger.warning("refused a call: %d %s", error.http_status, error.code)
 
 
 async def _relay(parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:

@@ -142,7 +142,13 @@ class Reader:
             raise no_such_model(agent.name)
         second, fallback = self._beside(agent, agent.second_model), self._stand_in(agent, model)
         other = second or fallback
-        target = (_usable(agent, lambda: self.target(model)) or other) if other else self.target(model)
+        try:
+            target = self.target(model)
+        except GatewayError as error:
+            if other is None:
+                raise
+            _do_without(agent, error)
+            target = other
         return Route(
             caller=caller,
             agent_id=agent.pk,
@@ -183,8 +189,12 @@ def _usable(agent: Agent, read: Callable[[], Target]) -> Target | None:
     try:
         return read()
     except GatewayError as error:
-        logger.warning("agent %s does without a model: %s", agent.pk, error)
+        _do_without(agent, error)
         return None
+
+
+def _do_without(agent: Agent, error: GatewayError) -> None:
+    logger.warning("agent %s does without a model: %s", agent.pk, error)
 
 
 def _spent(organization: Organization) -> Decimal:

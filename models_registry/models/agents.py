@@ -136,6 +136,7 @@ class AgentSwitch(models.Model):
 
     class Meta:
         db_table = "agent_switches"
+        verbose_name_plural = "agent switches"
         indexes = [models.Index(fields=["agent", "-created_at", "-id"], name="agent_switches_newest")]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ NO_PAGES are the other routes that take a GET: parts of pages, and files.
 
 from django.urls import reverse
 
-PUBLIC = ("sign-in", "invitation", "invitation-invalid")
+PUBLIC = ("sign-in", "forgotten-password", "new-password-invalid", "invitation", "invitation-invalid")
 PAGES = {
     "dashboard": ("finetuning:dashboard", None),
     "organizations": ("finetuning:organizations", None),
@@ -58,6 +58,8 @@ PAGES = {
 }
 NO_PAGES = {
     *("healthz", "readyz", "metrics"),
+    # For operators.
+    "second-factor",
     *("datasets:cards", "datasets:status", "datasets:sample", "datasets:report", "datasets:export"),
     *("jobs:rows", "jobs:progress", "jobs:metrics", "jobs:log"),
 }
@@ -69,6 +71,8 @@ def addresses(world):
     """The address of each page, by its name; `world` is what build_world made."""
     public = {
         "sign-in": reverse("login"),
+        "forgotten-password": reverse("forgotten-password"),
+        "new-password-invalid": reverse("new-password", args=["unknown", "unknown"]),
         "invitation": reverse("invitation", args=[world["token"]]),
         "invitation-invalid": reverse("invitation", args=["unknown"]),
     }

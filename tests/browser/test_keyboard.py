@@ -1,5 +1,7 @@
 """The palette, and comparing jobs, by the keyboard alone."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
@@ -23,7 +25,7 @@ def signed_in(jobs, user_cookie, live_server):
         yield context.new_page()
 
 
-@pytest.mark.parametrize("key", ["Control+k", "Meta+k", "/"])
+@pytest.mark.parametrize("key", ["Control+k", "Meta+k"])
 def test_the_palette_opens_finds_and_leads_on(signed_in, jobs, key):
     signed_in.goto(reverse("finetuning:dashboard"))
     signed_in.keyboard.press(key)
@@ -54,12 +56,62 @@ def test_the_palette_gives_the_focus_back(signed_in):
     expect(button).to_be_focused()
 
 
-def test_a_slash_in_a_field_is_a_slash(signed_in):
-    signed_in.goto(reverse("finetuning:search"))
-    field = signed_in.get_by_label("Name or id", exact=True)
-    field.press("/")
+def hold(held):
+    """A handler that keeps requests. Playwright marks its handlers, which `held.append` itself does not allow."""
 
-    expect(field).to_have_value("/")
+    def keep(route):
+        held.append(route)
+
+    return keep
+
+
+def test_enter_waits_for_the_answer_to_what_was_typed(signed_in):
+    """The answer comes only after Enter; until then the palette shows what an older text has found."""
+    held, asked = [], re.compile(r"q=tone%20A$")
+    signed_in.route(asked, hold(held))
+    signed_in.goto(reverse("finetuning:dashboard"))
+    signed_in.keyboard.press("Control+k")
+    expect(signed_in.get_by_role("option", name="Upload a dataset")).to_be_visible()
+
+    with signed_in.expect_request(asked):
+        signed_in.keyboard.type("tone A")
+        signed_in.keyboard.press("Enter")
+    held[0].continue_()
+
+    expect(signed_in).to_have_title("Tone A \N{MIDDLE DOT} Attune")
+
+
+def test_enter_is_forgotten_when_more_is_typed(signed_in):
+    held, asked = [], re.compile(r"q=tone$")
+    signed_in.route(asked, hold(held))
+    signed_in.goto(reverse("finetuning:dashboard"))
+    signed_in.keyboard.press("Control+k")
+    with signed_in.expect_request(asked):
+        signed_in.keyboard.type("tone")
+        signed_in.keyboard.press("Enter")
+
+    signed_in.keyboard.type(" B")
+
+    expect(signed_in.get_by_role("option", name="Tone B")).to_be_visible()
+    expect(signed_in.get_by_role("combobox")).to_be_focused()
+
+
+def test_the_palette_says_whether_it_shows_anything(signed_in):
+    signed_in.goto(reverse("finetuning:dashboard"))
+    signed_in.keyboard.press("Control+k")
+    field = signed_in.get_by_role("combobox")
+    expect(field).to_have_attribute("aria-expanded", "true")
+
+    signed_in.keyboard.type("nothing is called so")
+
+    expect(field).to_have_attribute("aria-expanded", "false")
+    expect(signed_in.get_by_role("listbox")).to_be_hidden()
+
+
+def test_a_single_character_opens_nothing(signed_in):
+    signed_in.goto(reverse("finetuning:dashboard"))
+    signed_in.keyboard.press("/")
+
     expect(signed_in.get_by_role("dialog")).to_have_count(0)
 
 

@@ -5,14 +5,12 @@ from playwright.sync_api import expect
 
 from tests.browser.test_main_job import sign_in, upload_sample
 from tests.gateway.conftest import gateway
+from tests.gateway.test_wheel import CALLS, CORRECTED, RETURNS
 from tests.waiting import wait_until
 
 __all__ = ["gateway"]
 pytestmark = pytest.mark.browser
-CALLS = 50
 GOOD = 10
-RETURNS = "Can I return a helmet that I have worn once?"
-CORRECTED = "Within 60 days, unused, in its box."
 
 
 def train(page, *, name):

@@ -1,12 +1,10 @@
 import os
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import pytest
 from django.conf import settings
 
-from tests.threads import serving
+from tests.finetuning.webhook_receiver import listening
 
 REQUEST = """
 import django
@@ -17,29 +15,6 @@ assert Client().get("/healthz", headers={"X-Request-Id": "r-1"}).status_code == 
 trace.get_tracer_provider().shutdown()
 """
 WITHOUT_PACKAGES = "import sys; sys.modules['opentelemetry'] = None; import django; django.setup()"
-
-
-class Collector(HTTPServer):
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Receiver)
-        self.received = []
-
-
-class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def collector():
-    with serving(Collector()) as server:
-        yield server
 
 
 def run(code, **environment):
@@ -54,13 +29,14 @@ def run(code, **environment):
     )
 
 
-def test_sends_the_spans_of_a_request(collector):
-    ended = run(REQUEST, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}/")
+def test_sends_the_spans_of_a_request():
+    with listening() as collector:
+        ended = run(REQUEST, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
 
     assert ended.returncode == 0, ended.stderr
-    [(path, body)] = collector.received
-    assert path == "/v1/traces"
-    assert b"GET healthz" in body
+    [asked] = collector.got
+    assert asked.path == "/hook/v1/traces"
+    assert b"GET healthz" in asked.body
 
 
 def test_is_off_without_the_setting():

@@ -11,8 +11,6 @@ from django.conf import global_settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from config import settings as own
-from config.celery import app
-from config.settings import CELERY_TASK_QUEUES
 from tests.operations.web import CODE
 
 SAFE = {"SECRET_KEY": "x" * 60, "SERVED_OVER_HTTPS": "true", "DEBUG": "false"}
@@ -53,23 +51,6 @@ def test_a_laptop_needs_no_key():
     started = start(DEBUG="true", SECRET_KEY="", SERVED_OVER_HTTPS="false")
 
     assert started.stdout.startswith("unsafe-development-key")
-
-
-@pytest.mark.parametrize(
-    ("task", "queue"),
-    [
-        ("jobs.tasks.advance_job", "fast"),
-        ("finetuning.tasks.compact_stats", "fast"),
-        ("datasets.tasks.read_range", "ingest"),
-        ("finetuning.webhooks.tasks.deliver_due_webhooks", "gateway"),
-        ("models_registry.tasks.forget_usage_batches", "gateway"),
-    ],
-)
-def test_a_task_waits_in_its_own_queue_only(task, queue):
-    found = app.amqp.router.route({}, task)["queue"]
-
-    reached = [one.name for one in CELERY_TASK_QUEUES if one.exchange == found.exchange]
-    assert (found.name, reached) == (queue, [queue])
 
 
 @pytest.mark.parametrize("name", ["SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME"])

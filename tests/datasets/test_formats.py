@@ -12,6 +12,7 @@ from datasets.formats.rows import read_rows
 from datasets.layouts import Plan
 from datasets.layouts.reading import read_examples
 from datasets.problems import Problem
+from datasets.tally import Tally, judge
 from datasets.validation import check_row, check_size
 from tests.datasets.hostile.corpus import GOOD_FILE, GOOD_LINES, INVALID, REFUSED, VALID, chat, table, user
 
@@ -192,6 +193,15 @@ def test_numbers_elements_by_the_line_they_start_on():
     readings = read(b'\n[\n\n{"a":\n1},\n{"b": 2}, 3\n,4\n]\n', "json")
 
     assert [reading.line for reading in readings] == [4, 6, 6, 7]
+
+
+def test_tells_the_elements_of_one_line_apart():
+    tally = Tally(plan=Plan(format="json"))
+    readings = read(b'[{"messages": []}, {"messages": 1}, {]', "json")
+
+    found = [(problem.line, problem.pointer) for reading in readings for problem in judge(reading, tally)[1]]
+
+    assert found == [(1, "/0/messages"), (1, "/1/messages"), (1, ""), (1, "/2")]
 
 
 @pytest.mark.parametrize("data", [b"[]", b" [ \n ] "])

@@ -191,15 +191,22 @@ def test_shows_calls_of_tools_and_both_answers_of_a_preference_pair(member, orga
     assert "Assistant, not preferred, not trained on" in text
 
 
-def test_cuts_off_what_is_too_long_to_show(member, organization):
+@pytest.mark.parametrize(
+    ("characters", "messages", "hidden"),
+    [
+        (5_000, 50, ("1,000 more characters are not shown", "10 more messages are not shown")),
+        (4_001, 41, ("1 more character is not shown", "1 more message is not shown")),
+    ],
+)
+def test_cuts_off_what_is_too_long_to_show(member, organization, characters, messages, hidden):
     dataset = DatasetFactory(organization=organization)
-    message = {"role": "user", "content": "x" * 5_000}
-    dataset.examples.create(position=0, line=1, token_count=9, messages=[message] * 50)
+    message = {"role": "user", "content": "x" * characters}
+    dataset.examples.create(position=0, line=1, token_count=9, messages=[message] * messages)
 
     text = member.get(page_of(dataset)).text
 
-    assert "1,000 more characters are not shown" in text
-    assert "10 more messages are not shown" in text
+    for words in hidden:
+        assert words in text
 
 
 def test_names_the_line_and_the_mending_of_each_problem(member, uploaded):

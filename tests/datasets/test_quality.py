@@ -1,5 +1,6 @@
 import json
 import random
+import sys
 
 import msgspec
 import numpy as np
@@ -124,6 +125,27 @@ def test_warns_without_repeating_what_is_private():
     assert (warning.code, warning.severity, warning.line) == ("secret", "warning", 4)
     assert (warning.pointer, warning.found) == ("/messages/0/content", "sk…B2")
     assert KEY not in str(vars(warning))
+
+
+def test_looks_at_each_place_once_however_many_there_are():
+    """A line may hold a quarter of a million addresses, and is looked at by pages, too."""
+
+    def steps(addresses):
+        text = " ".join(f"é a{number}@mail.acme.io" for number in range(addresses))
+        counted = 0
+
+        def count(*_):
+            nonlocal counted
+            counted += 1
+
+        sys.setprofile(count)
+        try:
+            assert text.count("@") == len(list(find({"text": text})))
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    assert steps(1000) < 3 * steps(500)
 
 
 def test_masks_short_values_whole():

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from datasets import services, versions
 from datasets.models import Dataset
-from finetuning.models import User
 from tests.datasets.conftest import CR_ENDS, content_of, lines, read, row
 from tests.factories import JobFactory
 from tests.threads import at_once
@@ -199,26 +198,20 @@ def test_many_are_merged_with_few_queries(uploaded, user, settings, django_asser
         versions.merge_datasets(first, others, by=user, name="All")
 
 
-@pytest.fixture
-def operator(client):
-    client.force_login(User.objects.create_superuser(email="root@example.com", password="unused"))
-    return client
-
-
-def restored(operator, dataset):
+def restored(operator_client, dataset):
     asked = {"action": "restore", "_selected_action": [str(dataset.pk)]}
-    answer = operator.post(reverse("admin:datasets_dataset_changelist"), asked, follow=True)
+    answer = operator_client.post(reverse("admin:datasets_dataset_changelist"), asked, follow=True)
     assert "1 datasets restored" in answer.text
     return Dataset.objects.get(pk=dataset.pk)
 
 
-def test_an_operator_restores_a_version_under_the_lock(operator, uploaded, user, organization):
+def test_an_operator_restores_a_version_under_the_lock(operator_client, uploaded, user, organization):
     parent = uploaded(b"".join(CR_ENDS))
     version = read(versions.repair_dataset(parent, by=user))
     services.delete_dataset(version)
 
     with CaptureQueriesContext(connection) as queries:
-        restored(operator, version)
+        restored(operator_client, version)
 
     written = [
         query["sql"] for query in queries if "organizations" in query["sql"] or "UPDATE" in query["sql"]
@@ -228,11 +221,11 @@ def test_an_operator_restores_a_version_under_the_lock(operator, uploaded, user,
     assert list(organization.datasets.newest()) == [version]
 
 
-def test_what_was_deleted_before_it_was_read_is_read_once_it_is_restored(operator, uploaded):
+def test_what_was_deleted_before_it_was_read_is_read_once_it_is_restored(operator_client, uploaded):
     dataset = services.revalidate_dataset(uploaded(lines(*map(row, range(10)))))
     services.delete_dataset(dataset)
 
-    restored(operator, dataset)
+    restored(operator_client, dataset)
 
     assert list(Dataset.with_deleted.due(timezone.now())) == [dataset]
     assert read(Dataset.objects.get(pk=dataset.pk)).status == "valid"

@@ -1,4 +1,9 @@
+from datetime import timedelta
+
 import pytest
+import time_machine
+from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from finetuning.api.tokens import issue_tokens
@@ -64,6 +69,17 @@ def test_does_not_switch_to_a_foreign_organization(api, other_organization):
     answer = api.post("/api/auth/switch-organization", {"organizationId": str(other_organization.pk)})
 
     assert answer.status_code == 404
+
+
+def test_ends_a_web_sign_in_after_fourteen_days_whatever_was_done_in_it(client, user):
+    client.post("/login", {"username": user.email, "password": PASSWORD})
+    start, own = timezone.now(), reverse("finetuning:switch-organization", args=[user.organizations.get().pk])
+    with time_machine.travel(start + timedelta(days=13), tick=False):
+        client.post(own)
+        assert client.get("/").status_code == 200
+
+    with time_machine.travel(start + timedelta(days=14, seconds=1), tick=False):
+        assert client.get("/").status_code == 302
 
 
 def test_takes_the_web_sign_in_for_reading_and_asks_for_a_csrf_token_to_write(user):

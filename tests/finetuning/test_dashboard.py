@@ -2,6 +2,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from finetuning.models import AuditEntry
 from tests.factories import (
     PASSWORD,
     DatasetFactory,
@@ -43,9 +44,10 @@ def test_refuses_a_wrong_password(client, user):
     assert client.get(HOME).status_code == 302
 
 
-def test_signs_out(member):
+def test_signs_out(member, user):
     assert member.post(reverse("logout")).url == LOGIN
     assert member.get(HOME).status_code == 302
+    assert AuditEntry.objects.get(action="user.signed_out").actor == user
 
 
 def test_counts_what_the_organization_has(member, organization):

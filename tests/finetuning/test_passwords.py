@@ -3,9 +3,12 @@
 import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.factories import UserFactory
+from finetuning.members import invitations
+from finetuning.models import Role
+from tests.factories import OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +25,36 @@ def test_takes_no_password_that_is_easily_guessed(person, password):
 
 
 @pytest.mark.parametrize(
-    "password", ["correct horse battery", "\N{SNOWMAN} in the \N{CLOUD}", "739104628533", "x y" * 100]
+    "password",
+    ["attune-2026", "Finetuning1234!", "larchwood 2026", "Larchwood-Outfitters", "attune.larchwood.example"],
+)
+def test_takes_no_password_that_is_a_name_known_here(settings, password):
+    settings.ALLOWED_HOSTS = ["attune.larchwood.example"]
+    person = UserFactory(member_of=OrganizationFactory(name="Larchwood Outfitters"))
+
+    with pytest.raises(ValidationError, match="a name that is known here"):
+        validate_password(password, person)
+
+
+def test_takes_no_name_of_the_organization_from_who_is_invited(organization, admin):
+    organization.rename("Larchwood Outfitters", now=timezone.now())
+    invitation, _ = invitations.invite_member(
+        organization, by=admin.memberships.get(), email="ada@example.com", role=Role.MEMBER, page=""
+    )
+
+    with pytest.raises(invitations.PasswordTooWeak):
+        invitations.accept_as_new_user(invitation, password="larchwood 2026")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "a horse of Attune and a battery",
+        "correct horse battery",
+        "\N{SNOWMAN} in the \N{CLOUD}",
+        "739104628533",
+        "x y" * 100,
+    ],
 )
 def test_takes_any_characters(person, password):
     validate_password(password, person)

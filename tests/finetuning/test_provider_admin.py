@@ -5,15 +5,14 @@ from base64 import b64encode
 import pytest
 
 from finetuning.models import ProviderAccount
-from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 SECRET = "whsec_" + b64encode(b"a secret of the provider's own").decode()
 
 
 @pytest.fixture
-def page(client, provider_account):
-    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+def page(client, operator, provider_account):
+    client.force_login(operator)
     return f"/admin/finetuning/provideraccount/{provider_account.pk}/change/"
 
 

@@ -47,7 +47,7 @@ def test_finds_every_kind_by_a_part_of_the_name(organization, rows):
         ("Agent", "support-bot"),
         ("Conversation", "chat-support-1"),
     ]
-    assert len(sent) == 1
+    assert len(sent) == 2
 
 
 def test_finds_by_the_id_its_end_and_the_provider_s_id(organization, rows):

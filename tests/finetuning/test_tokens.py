@@ -48,6 +48,13 @@ def revoke(refresh):
     return APIClient().post("/api/auth/token/revoke", {"refresh": refresh}, format="json")
 
 
+def switch(pair, organization):
+    client = APIClient(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    return client.post(
+        "/api/auth/switch-organization", {"organizationId": str(organization.pk)}, format="json"
+    ).json()
+
+
 def is_alive(pair):
     """Whether the access token is taken; asserts that the refresh token would have the same answer."""
     statuses = {me(pair["access"]).status_code, renew(pair["refresh"]).status_code}
@@ -128,6 +135,22 @@ def test_stays_signed_in_as_long_as_it_renews_within_a_week(pair):
 
     with time_machine.travel(start + timedelta(days=19), tick=False):
         assert renew(third["refresh"]).status_code == 401
+
+
+def test_ends_after_thirty_days_however_often_it_renews(pair, user, other_organization):
+    user.memberships.create(organization=other_organization)
+    start = timezone.now()
+    for day in (6, 12, 18):
+        with time_machine.travel(start + timedelta(days=day), tick=False):
+            pair = renew(pair["refresh"]).json()
+    with time_machine.travel(start + timedelta(days=18), tick=False):
+        elsewhere = switch(pair, other_organization)
+    for day in (24, 29):
+        with time_machine.travel(start + timedelta(days=day), tick=False):
+            pair, elsewhere = (renew(one["refresh"]).json() for one in (pair, elsewhere))
+
+    with time_machine.travel(start + timedelta(days=30, seconds=1), tick=False):
+        assert [renew(one["refresh"]).status_code for one in (pair, elsewhere)] == [401, 401]
 
 
 def test_ends_an_access_token_after_ten_minutes(pair):

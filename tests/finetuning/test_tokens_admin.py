@@ -4,15 +4,8 @@ from rest_framework.test import APIClient
 
 from finetuning.api.tokens import issue_tokens
 from finetuning.models import TokenFamily
-from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def operator(client):
-    client.force_login(UserFactory(is_staff=True, is_superuser=True))
-    return client
 
 
 @pytest.fixture
@@ -48,25 +41,27 @@ def form_of(answer, **changes):
     return {name: value for name, value in (kept | changes).items() if value is not None}
 
 
-def save(operator, row, **changes):
+def save(operator_client, row, **changes):
     path = reverse(f"admin:finetuning_{row._meta.model_name}_change", args=[row.pk])
-    saved = operator.post(path, form_of(operator.get(path), **changes))
+    saved = operator_client.post(path, form_of(operator_client.get(path), **changes))
     assert saved.status_code == 302, saved.context["errors"]
 
 
-def test_lists_sign_ins_and_changes_none(operator, user, pair):
+def test_lists_sign_ins_and_changes_none(operator_client, user, pair):
     family = TokenFamily.objects.get()
     detail = reverse("admin:finetuning_tokenfamily_change", args=[family.pk])
 
-    assert user.email in operator.get(reverse("admin:finetuning_tokenfamily_changelist")).content.decode()
-    assert operator.get(detail).status_code == 200
-    assert operator.post(detail, {"revoked_at": ""}).status_code == 403
+    assert (
+        user.email in operator_client.get(reverse("admin:finetuning_tokenfamily_changelist")).content.decode()
+    )
+    assert operator_client.get(detail).status_code == 200
+    assert operator_client.post(detail, {"revoked_at": ""}).status_code == 403
 
 
-def test_ends_the_chosen_sign_ins(operator, membership, pair):
+def test_ends_the_chosen_sign_ins(operator_client, membership, pair):
     chosen, other = TokenFamily.objects.get(), issue_tokens(membership)
 
-    operator.post(
+    operator_client.post(
         reverse("admin:finetuning_tokenfamily_changelist"),
         {"action": "revoke", "_selected_action": [str(chosen.pk)]},
     )
@@ -75,8 +70,8 @@ def test_ends_the_chosen_sign_ins(operator, membership, pair):
     assert is_alive(other)
 
 
-def test_ends_sign_ins_when_an_operator_changes_the_role(operator, membership, pair):
-    save(operator, membership, role="admin")
+def test_ends_sign_ins_when_an_operator_changes_the_role(operator_client, membership, pair):
+    save(operator_client, membership, role="admin")
 
     membership.refresh_from_db()
     assert membership.role == "admin"
@@ -84,11 +79,11 @@ def test_ends_sign_ins_when_an_operator_changes_the_role(operator, membership, p
 
 
 def test_ends_sign_ins_when_the_role_is_changed_on_the_organizations_page(
-    operator, organization, membership, colleague, pair
+    operator_client, organization, membership, colleague, pair
 ):
     others = issue_tokens(colleague.memberships.get())
 
-    save(operator, organization, **{"memberships-0-role": "admin"})
+    save(operator_client, organization, **{"memberships-0-role": "admin"})
 
     membership.refresh_from_db()
     assert membership.role == "admin"
@@ -96,11 +91,11 @@ def test_ends_sign_ins_when_the_role_is_changed_on_the_organizations_page(
     assert is_alive(others)
 
 
-def test_does_not_bring_tokens_back_with_a_user_who_was_deactivated(operator, user, pair):
-    save(operator, user, is_active=None)
+def test_does_not_bring_tokens_back_with_a_user_who_was_deactivated(operator_client, user, pair):
+    save(operator_client, user, is_active=None)
     assert not is_alive(pair)
 
-    save(operator, user, is_active="on")
+    save(operator_client, user, is_active="on")
 
     assert is_alive(issue_tokens(user.memberships.get()))
     assert not is_alive(pair)

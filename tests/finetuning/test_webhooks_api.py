@@ -4,8 +4,6 @@ import pytest
 
 from finetuning.models import WebhookDelivery
 from finetuning.webhooks import services
-from tests.conftest import api_client
-from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 ENDPOINTS = "/api/webhooks/endpoints"
@@ -15,11 +13,6 @@ URL = "http://127.0.0.1:9/hook"
 @pytest.fixture(autouse=True)
 def _laptop(settings):
     settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-
-
-@pytest.fixture
-def admin_api(organization):
-    return api_client(UserFactory(member_of=organization, member_of__role="admin"))
 
 
 @pytest.fixture

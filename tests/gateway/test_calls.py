@@ -7,6 +7,7 @@ from datetime import date
 import httpx2
 import pytest
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from models_registry import agents, api_keys
 from models_registry import services as registry
@@ -132,6 +133,22 @@ def test_lets_the_fallback_answer_when_the_model_fails(gateway, upstream, make_m
     gateway.stop()
     rows = UsageDay.objects.values_list("provider_model_id", "requests", "errors", "completion_tokens")
     assert set(rows) == {("broken", 0, 1, 0), ("older", 1, 0, 3)}
+
+
+def measured(status):
+    return REGISTRY.get_sample_value("attune_gateway_call_seconds_count", {"status": status}) or 0
+
+
+def test_measures_a_call_once_by_the_model_that_answered(gateway, upstream, make_model, make_agent, key):
+    make_agent(model=make_model("broken"), fallback_model=make_model("older"))
+    upstream.answer("broken", {"error": {"message": "Down."}}, status=503)
+    upstream.answer("older", completion())
+    before = measured("2xx"), measured("5xx")
+
+    assert gateway.post(key, ASK).status_code == 200
+
+    gateway.stop()
+    assert (measured("2xx") - before[0], measured("5xx") - before[1]) == (1, 0)
 
 
 def test_lets_the_base_model_answer(gateway, upstream, make_model, make_agent, key):

@@ -13,6 +13,7 @@ import pytest
 from django.db import InterfaceError, connection, transaction
 from django.utils import timezone
 
+from finetuning.log_context import ContextFilter
 from finetuning.models import WebhookDelivery, Workspace
 from finetuning.webhooks.events import EVENT_TYPES
 from models_registry import api_keys
@@ -48,6 +49,18 @@ def test_answers_nobody_without_a_key(gateway, make_model, header):
     answer = httpx2.post(f"{gateway.url}/chat/completions", json=ASK, headers=headers)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_logs_who_had_no_key_and_not_what_was_sent(gateway, caplog):
+    headers = {"Authorization": "Bearer at-kept-nowhere", "X-Request-Id": "mine-1"}
+
+    with caplog.filtering(ContextFilter()):
+        httpx2.get(f"{gateway.url}/models", headers=headers)
+
+    [record] = [record for record in caplog.records if record.name == "models_registry.gateway.app"]
+    assert record.getMessage() == "refused a call: 401 invalid_api_key"
+    assert (record.request_id, record.address) == ("mine-1", "127.0.0.1")
+    assert "kept-nowhere" not in caplog.text
 
 
 def test_does_not_take_a_key_with_the_right_beginning(gateway, make_model, key):

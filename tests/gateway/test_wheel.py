@@ -3,7 +3,6 @@
 import pytest
 
 from datasets import tasks as dataset_tasks
-from tests.conftest import api_client
 from tests.test_journey import API, SAMPLE, train, upload
 from tests.waiting import wait_until
 
@@ -13,16 +12,11 @@ CORRECTED = "Within 60 days, unused, in its box."
 
 
 @pytest.fixture
-def rest(organization, admin):
-    return api_client(admin)
-
-
-@pytest.fixture
-def talk(gateway, rest, provider_account):
+def talk(gateway, admin_api, provider_account):
     """Asks the agent once; the answer's id and text."""
     provider_account.set_api_key("sk-test")
     provider_account.save()
-    key = rest.post("/api/keys", {"name": "Help desk"}).json()["key"]
+    key = admin_api.post("/api/keys", {"name": "Help desk"}).json()["key"]
     client = gateway.client(key)
 
     def talk(question):
@@ -47,32 +41,32 @@ def rate(rest, answer_id, **feedback):
     assert rated.status_code == 200
 
 
-def test_good_answers_become_the_next_version(rest, sandbox, talk, gateway):
-    dataset_id = upload(rest, SAMPLE.read_bytes())
+def test_good_answers_become_the_next_version(admin_api, sandbox, talk, gateway):
+    dataset_id = upload(admin_api, SAMPLE.read_bytes())
     dataset_tasks.validate_dataset(dataset_id=dataset_id)
-    first, _ = train(rest, sandbox, datasetId=dataset_id)
-    rest.post("/api/agents", {"name": "support-bot", "recording": "all"})
-    first_called = deploy(rest, first["resultModelId"])
+    first, _ = train(admin_api, sandbox, datasetId=dataset_id)
+    admin_api.post("/api/agents", {"name": "support-bot", "recording": "all"})
+    first_called = deploy(admin_api, first["resultModelId"])
 
     answers = [talk(f"Where is my order {number}?") for number in range(CALLS - 1)]
     returns = talk(RETURNS)
     for number, (answer_id, _) in enumerate(answers):
-        rate(rest, answer_id, thumb="down" if number % 2 else "up")
-    rate(rest, returns[0], thumb="down", correctedAnswer=CORRECTED)
+        rate(admin_api, answer_id, thumb="down" if number % 2 else "up")
+    rate(admin_api, returns[0], thumb="down", correctedAnswer=CORRECTED)
 
     wanted = {"name": "Good answers", "agentId": "support-bot", "minQualityScore": 1}
-    imported = rest.post(f"{API}/datasets/import-from-conversations", wanted).json()
+    imported = admin_api.post(f"{API}/datasets/import-from-conversations", wanted).json()
     dataset_tasks.validate_dataset(dataset_id=imported["id"])
-    second, _ = train(rest, sandbox, datasetId=imported["id"], baseModel=first_called)
-    deploy(rest, second["resultModelId"])
+    second, _ = train(admin_api, sandbox, datasetId=imported["id"], baseModel=first_called)
+    deploy(admin_api, second["resultModelId"])
     wait_until(lambda: talk(RETURNS)[1] != returns[1])
 
     assert talk(RETURNS)[1] == CORRECTED
     assert second["dataset"]["totalExamples"] == 26
-    assert rest.get(f"{API}/models/{second['resultModelId']}").json()["version"] == 2
+    assert admin_api.get(f"{API}/models/{second['resultModelId']}").json()["version"] == 2
     gateway.stop()
-    assert requests_of(rest, first) >= CALLS
-    assert requests_of(rest, second) == 2
+    assert requests_of(admin_api, first) >= CALLS
+    assert requests_of(admin_api, second) == 2
 
 
 def requests_of(rest, job):

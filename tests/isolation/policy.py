@@ -295,6 +295,19 @@ PAGES = [
     GET("readyz", PUBLIC),
     *(Operation(method, "metrics", PUBLIC, status=404, changes=False) for method in METHODS),
     POST("providers:webhook", PUBLIC, of="provider_account", status=404, changes=False),
+    *(
+        Operation(method, "forgotten-password", PUBLIC, status=200, changes=False)
+        for method in ("GET", "POST")
+    ),
+    # Without a link that was sent.
+    *(
+        Operation(method, "new-password", PUBLIC, of="text text", status=200, changes=False)
+        for method in ("GET", "POST")
+    ),
+    # For operators, whom nobody here is.
+    GET("second-factor", SIGNED_IN, status=404),
+    POST("second-factor", SIGNED_IN, send={"code": "123456"}, status=404, changes=False),
+    POST("begin-second-factor", SIGNED_IN, status=404, changes=False),
     GET("finetuning:dashboard", VIEWER),
     GET("finetuning:search", VIEWER, query={"q": "name"}),
     GET("finetuning:organizations", SIGNED_IN),
@@ -404,6 +417,8 @@ PAGES = [
     POST("settings:delete-workspace", ADMIN, of="empty_workspace"),
     GET("settings:audit", ADMIN),
     POST("settings:profile", VIEWER, send=NAME),
+    # It has none of that id.
+    POST("settings:end-sign-in", VIEWER, send={"sign_in": Id("organization")}, changes=False),
     POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
     POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
     GET("provider_accounts:detail", VIEWER, of="provider_account"),

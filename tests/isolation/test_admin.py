@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Group, Permission
 from django.db import connection, models
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -17,6 +17,7 @@ from datasets.models import Dataset
 from finetuning.api.tokens import issue_tokens
 from finetuning.ids import uuid7
 from finetuning.operators import OperatorAdmin
+from finetuning.second_factor.services import begin_factor
 from models_registry.models import UsageBatch
 from tests.factories import OrganizationFactory, UserFactory
 from tests.isolation.rows import furnish
@@ -83,6 +84,7 @@ def rows(world):
         kinds["flawed_dataset"].problems.create(code="empty", severity="error", message="Empty.", line=1)
         user = UserFactory(member_of=organization)
         issue_tokens(user.memberships.get())
+        begin_factor(user)
         Group.objects.create(name=f"Group {number}")
         UsageBatch.objects.create(id=uuid7(), refused_calls=1, reason="odd")
         interval, _ = IntervalSchedule.objects.get_or_create(every=60, period="seconds")
@@ -92,23 +94,16 @@ def rows(world):
     return add
 
 
-@pytest.fixture
-def operator(db):
-    client = Client()
-    client.force_login(UserFactory(is_staff=True, is_superuser=True))
-    return client
-
-
 def address(model, page, *args):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
-def queries(operator, *addresses):
+def queries(operator_client, *addresses):
     counts = []
     for each in addresses:
-        operator.get(each)
+        operator_client.get(each)
         with CaptureQueriesContext(connection) as asked:
-            answer = operator.get(each)
+            answer = operator_client.get(each)
         assert answer.status_code == 200
         counts.append(len(asked))
     return counts
@@ -121,13 +116,13 @@ def pages(label):
     return [changelist, f"{changelist}?q=third", address(model, "change", row.pk)]
 
 
-def test_opens_every_page_at_the_same_cost_for_more_rows(world, operator, rows):
+def test_opens_every_page_at_the_same_cost_for_more_rows(world, operator_client, rows):
     opened = {label: pages(label) for label in REGISTERED}
-    few = {label: queries(operator, *found) for label, found in opened.items()}
+    few = {label: queries(operator_client, *found) for label, found in opened.items()}
     for _ in range(2):
         rows()
 
-    more = {label: queries(operator, *found) for label, found in opened.items()}
+    more = {label: queries(operator_client, *found) for label, found in opened.items()}
 
     assert {label: (few[label], more[label]) for label in few if few[label] != more[label]} == {}
     assert {label: counts for label, counts in more.items() if max(counts) > MOST_QUERIES} == {}
@@ -144,20 +139,21 @@ def test_finds_and_filters_every_kind_of_row(label):
     assert page.date_hierarchy or not has_dates
 
 
-def test_lets_operators_change_what_belongs_to_no_service(world, operator, rows):
+def test_lets_operators_change_what_belongs_to_no_service(world, operator_client, rows):
     changeable = {
-        label: set(operator.get(pages(label)[2]).context["adminform"].form.fields) for label in REGISTERED
+        label: set(operator_client.get(pages(label)[2]).context["adminform"].form.fields)
+        for label in REGISTERED
     }
 
     assert {label: fields for label, fields in changeable.items() if fields} == EDITABLE
 
 
-def test_exports_every_table(world, operator, rows):
+def test_exports_every_table(world, operator_client, rows):
     for label, model in REGISTERED.items():
         found = admin.site._registry[model].get_queryset(None).values_list("pk", flat=True)[:3]
         chosen = [str(pk) for pk in found]
 
-        answer = operator.post(
+        answer = operator_client.post(
             address(model, "changelist"), {"action": "export_csv", "_selected_action": chosen}
         )
 
@@ -167,11 +163,11 @@ def test_exports_every_table(world, operator, rows):
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r="])
-def test_exports_no_formula(world, operator, start):
+def test_exports_no_formula(world, operator_client, start):
     dataset = world.acme_rows["dataset"]
     Dataset.objects.filter(pk=dataset.pk).update(name=f'{start}HYPERLINK("https://example.com")')
 
-    answer = operator.post(
+    answer = operator_client.post(
         address(Dataset, "changelist"), {"action": "export_csv", "_selected_action": [str(dataset.pk)]}
     )
 

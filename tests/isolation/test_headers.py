@@ -33,7 +33,7 @@ def faults(answer):
     yield from (
         directive
         for directive in ("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'")
-        if directive not in policy and "default-src 'self'" not in policy
+        if directive not in policy
     )
     if "no-store" not in answer.get("Cache-Control", ""):
         yield "Cache-Control"

@@ -1,26 +1,19 @@
 """What operators can do with a job whose provider does not do its part."""
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from finetuning.models import AuditEntry
 from jobs import services, steering
 from jobs.models import Job
-from tests.factories import JobFactory, UserFactory
+from tests.factories import JobFactory
+from tests.jobs.conftest import advance
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def operator(db):
-    return UserFactory(email="operator@example.com", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def job(organization, provider_account):
-    provider_account.set_api_key("sk-test")
-    provider_account.save()
+def lost(organization, provider_account):
     return JobFactory(
         organization=organization,
         provider_account=provider_account,
@@ -29,12 +22,12 @@ def job(organization, provider_account):
     )
 
 
-def test_ends_a_job_whose_provider_does_not_answer(job, operator, settings):
+def test_ends_a_job_whose_provider_does_not_answer(lost, operator, settings):
     settings.SANDBOX_URL = "http://127.0.0.1:9"
 
-    steering.force_cancel_job(job, by=operator)
+    steering.force_cancel_job(lost, by=operator)
 
-    job = Job.objects.get(pk=job.pk)
+    job = Job.objects.get(pk=lost.pk)
     event = job.events.newest_first().first()
     assert (job.status, job.next_check_at) == ("cancelled", None)
     assert "Ended by the operator operator@example.com" in event.message
@@ -43,10 +36,20 @@ def test_ends_a_job_whose_provider_does_not_answer(job, operator, settings):
 
 
 def test_asks_the_provider_to_stop(sandbox, job, operator):
+    while not job.provider_job_id:
+        advance(job, sandbox)
+
     steering.force_cancel_job(job, by=operator)
 
-    # The sandbox knows no such run, and says so.
-    assert "may go on" in job.events.newest_first().first().message
+    assert sandbox.ledger()["totals"]["cancels"] == 1
+    assert f"asked to stop the run {job.provider_job_id}" in job.events.newest_first().first().message
+
+
+def test_says_that_the_provider_knows_no_such_run(sandbox, lost, operator):
+    steering.force_cancel_job(lost, by=operator)
+
+    assert sandbox.ledger()["totals"]["cancels"] == 0
+    assert "may go on" in lost.events.newest_first().first().message
 
 
 def test_ends_a_job_that_was_never_sent(organization, provider_account, operator):
@@ -66,14 +69,12 @@ def test_refuses_a_job_that_has_ended(organization, operator, status):
         steering.force_cancel_job(job, by=operator)
 
 
-def test_is_an_action_of_the_admin(job, operator, settings):
+def test_is_an_action_of_the_admin(lost, operator, operator_client, settings):
     settings.SANDBOX_URL = "http://127.0.0.1:9"
-    client = Client()
-    client.force_login(operator)
 
-    client.post(
-        reverse("admin:jobs_job_changelist"), {"action": "force_cancel", "_selected_action": [str(job.pk)]}
+    operator_client.post(
+        reverse("admin:jobs_job_changelist"), {"action": "force_cancel", "_selected_action": [str(lost.pk)]}
     )
 
-    assert Job.objects.get(pk=job.pk).status == "cancelled"
+    assert Job.objects.get(pk=lost.pk).status == "cancelled"
     assert AuditEntry.objects.get(action="job.force_cancelled").actor == operator

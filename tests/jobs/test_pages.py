@@ -1,3 +1,4 @@
+import gzip
 import json
 import shlex
 from datetime import UTC, datetime
@@ -355,9 +356,20 @@ def test_sends_only_the_steps_after_the_last_one_that_was_seen(signed_in, job):
     answer = signed_in.get(reverse("jobs:metrics", args=[job.pk]), {"afterStep": "1"}).json()
 
     assert answer == {
-        **{"steps": [2, 10], "trainLoss": [0.5, 0.1], "validLoss": [None, None], "finished": False},
-        **{"trainAccuracy": [None, None], "validAccuracy": [None, None]},
+        **{"steps": [2, 10], "train_loss": [0.5, 0.1], "valid_loss": [None, None], "finished": False},
+        **{"train_accuracy": [None, None], "valid_accuracy": [None, None]},
     }
+
+
+def test_sends_a_curve_in_few_bytes(signed_in, job):
+    for step in range(1, 200):
+        measure(job, step, train_loss=1 / step)
+
+    answer = signed_in.get(reverse("jobs:metrics", args=[job.pk]), headers={"Accept-Encoding": "gzip"})
+    sent = json.loads(gzip.decompress(answer.content))
+
+    assert sent["train_loss"][2] == 0.333333
+    assert len(answer.content) < 2_000
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "²", "9" * 400])

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from finetuning.models import ProviderAccount
 from models_registry.models import FineTunedModel, PlainPrice
@@ -140,6 +141,18 @@ def test_deploys_for_an_agent(signed_in, model):
     model.refresh_from_db()
     assert (model.deployed, model.agents.get().name) == (True, "agent-7")
     assert "is deployed" in response.text
+
+
+def test_names_the_first_of_many_agents(signed_in, organization, model):
+    for number in range(12):
+        organization.agents.create(name=f"agent-{number:02}", model=model)
+    model.mark_deployed(now=timezone.now())
+
+    text = signed_in.get(url("detail", model)).text
+
+    assert "agent-09" in text
+    assert "agent-10" not in text
+    assert "and others" in strip_tags(text)
 
 
 def test_comes_back_to_the_list_from_there(signed_in, model):

@@ -15,12 +15,9 @@ import redis
 from moto.server import ThreadedMotoServer
 
 from finetuning.embedded.valkey import find_program
-from finetuning.sandbox.app import SandboxApp, create_app
-from finetuning.sandbox.server import SandboxServer
-from finetuning.sandbox.settings import SandboxSettings
+from tests.conftest import Sandbox, running_sandbox
 from tests.operations.cluster import streaming_cluster
 from tests.operations.web import CODE, SECRET_KEY, answers, first_owner, free_port
-from tests.threads import serving
 from tests.waiting import wait_until
 
 ADDRESS = "127.0.0.1"
@@ -72,9 +69,6 @@ class Process:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-    def said(self, mark):
-        return mark in self.log.read_text(errors="replace")
 
 
 @dataclass
@@ -170,7 +164,7 @@ class Stack:
 
     url: str
     account: dict
-    sandbox: SandboxApp
+    sandbox: Sandbox
     parts: dict = field(default_factory=dict)
 
     def tend(self):
@@ -178,14 +172,6 @@ class Stack:
         for part in self.parts.values():
             if isinstance(part, Process) and not part.away and part.process.poll() is not None:
                 part.start()
-
-
-@contextmanager
-def provider(folder):
-    """A sandbox that trains 60 times faster than real, and its port."""
-    app = create_app(SandboxSettings(data_dir=folder / "sandbox", speed=60))
-    with serving(SandboxServer(app, ADDRESS, 0)) as server:
-        yield app, server.server_port
 
 
 def valkey(folder):
@@ -214,8 +200,8 @@ def web(name, environment, folder):
 def celery(name, environment, folder, mark, *arguments):
     """A worker or Beat, ready when its log says `mark`."""
     argv = (sys.executable, "-m", "celery", "-A", "config", *arguments, "--loglevel", "INFO")
-    process = Process(argv, environment, folder / f"{name}.log", lambda: process.said(mark))
-    return process
+    log = folder / f"{name}.log"
+    return Process(argv, environment, log, lambda: mark in log.read_text(errors="replace"))
 
 
 def worker(name, environment, folder):
@@ -228,7 +214,7 @@ def running_stack(folder):
     """Two web processes and two workers behind a balancer, and all that they need."""
     with ExitStack() as exits:
         cluster = exits.enter_context(streaming_cluster())
-        sandbox, sandbox_port = exits.enter_context(provider(folder))
+        sandbox = exits.enter_context(running_sandbox(folder / "sandbox", speed=60))
         store, (broker, broker_url) = ObjectStore(), valkey(folder)
         environment = COMPRESSED | {
             "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -240,7 +226,7 @@ def running_stack(folder):
             "S3_REGION": "us-east-1",
             "S3_ACCESS_KEY": "key",
             "S3_SECRET_KEY": "secret",
-            "SANDBOX_URL": f"http://{ADDRESS}:{sandbox_port}",
+            "SANDBOX_URL": sandbox.url,
             "SECRET_KEY": SECRET_KEY,
             "SERVED_OVER_HTTPS": "false",
         }

@@ -2,17 +2,16 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import httpx2
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from moto.server import ThreadedMotoServer
 
 from config.storage import s3_storage
 from datasets import reading
 from datasets.models import Dataset
 from datasets.training_files import stored_file_is_unchanged
+from tests.operations.stack import BUCKET, ObjectStore
 from tests.operations.web import free_port
 
 MEGABYTE = 1024 * 1024
@@ -21,25 +20,24 @@ KEYS = {"access_key": "key", "secret_key": "secret"}
 
 @pytest.fixture(scope="module")
 def endpoint():
-    port = free_port()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server = ObjectStore()
     server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    server.client().create_bucket(Bucket=BUCKET)
+    yield server
+    server.kill()
 
 
 @pytest.fixture
 def store(endpoint):
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=endpoint, **keys)
-    client.create_bucket(Bucket="attune")
-    return client
+    return endpoint.client()
 
 
 @pytest.fixture
 def storage(store, endpoint, settings):
     """The storage of files, until the end of the test."""
-    made = s3_storage(bucket="attune", endpoint_url=endpoint, region="us-east-1", encryption="AES256", **KEYS)
+    made = s3_storage(
+        bucket=BUCKET, endpoint_url=endpoint.url, region="us-east-1", encryption="AES256", **KEYS
+    )
     settings.STORAGES = settings.STORAGES | {"default": made}
     return storages["default"]
 
@@ -61,7 +59,7 @@ def lines(megabytes):
 def test_encrypts_what_it_stores(storage, store):
     name = storage.save("a", ContentFile(b"content"))
 
-    assert store.head_object(Bucket="attune", Key=name)["ServerSideEncryption"] == "AES256"
+    assert store.head_object(Bucket=BUCKET, Key=name)["ServerSideEncryption"] == "AES256"
 
 
 def test_leaves_encryption_to_the_bucket_where_none_is_named(storage):
@@ -73,7 +71,7 @@ def test_leaves_encryption_to_the_bucket_where_none_is_named(storage):
 def test_keeps_objects_private(storage, endpoint):
     name = storage.save("a", ContentFile(b"content"))
 
-    answer = httpx2.get(f"{endpoint}/attune/{name}")
+    answer = httpx2.get(f"{endpoint.url}/{BUCKET}/{name}")
 
     assert answer.status_code == 403
     assert b"content" not in answer.content
@@ -102,7 +100,7 @@ def test_sends_a_large_upload_in_parts_each_with_a_checksum(storage, store, api)
 
     dataset = upload(api, content)
 
-    stored = store.head_object(Bucket="attune", Key=dataset.file.name, ChecksumMode="ENABLED")
+    stored = store.head_object(Bucket=BUCKET, Key=dataset.file.name, ChecksumMode="ENABLED")
     assert stored["ContentLength"] == len(content)
     assert stored["ETag"].endswith('-3"')
     assert any(name.startswith("Checksum") for name in stored)
@@ -114,7 +112,7 @@ def test_notices_an_object_that_somebody_has_written_over(storage, store, api):
     dataset = upload(api, lines(megabytes=1))
     reading.validate_dataset(dataset)
 
-    store.put_object(Bucket="attune", Key=dataset.file.name, Body=b"something else")
+    store.put_object(Bucket=BUCKET, Key=dataset.file.name, Body=b"something else")
 
     dataset.refresh_from_db()
     assert dataset.status == Dataset.Status.VALID
@@ -124,7 +122,7 @@ def test_notices_an_object_that_somebody_has_written_over(storage, store, api):
 @pytest.mark.django_db(transaction=True)
 def test_says_when_to_come_back_while_the_store_is_away_and_keeps_no_row(api, settings):
     nobody = f"http://127.0.0.1:{free_port()}"
-    made = s3_storage(bucket="attune", endpoint_url=nobody, region="us-east-1", encryption="AES256", **KEYS)
+    made = s3_storage(bucket=BUCKET, endpoint_url=nobody, region="us-east-1", encryption="AES256", **KEYS)
     settings.STORAGES = settings.STORAGES | {"default": made}
     api.raise_request_exception = False
 

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand
 
 from finetuning import sealing
-from finetuning.models import ProviderAccount, WebhookEndpoint
+from finetuning.models import ProviderAccount, SecondFactor, WebhookEndpoint
 
 
 class Command(BaseCommand):
@@ -17,10 +17,12 @@ class Command(BaseCommand):
         for endpoint in WebhookEndpoint.objects.iterator():
             rotated += reseal(endpoint, "sealed_secret", place=endpoint.secret_place)
             rotated += reseal(endpoint, "sealed_previous_secret", place=endpoint.secret_place)
+        for factor in SecondFactor.objects.iterator():
+            rotated += reseal(factor, "sealed_secret", place=factor.place)
         self.stdout.write(f"{rotated} secrets were sealed anew. The older keys are needed no more.")
 
 
-def reseal(row: ProviderAccount | WebhookEndpoint, column: str, *, place: str) -> bool:
+def reseal(row: ProviderAccount | SecondFactor | WebhookEndpoint, column: str, *, place: str) -> bool:
     """Seal the column anew, if it has something older. What is replaced meanwhile is left alone."""
     before = bytes(getattr(row, column))
     if not before or sealing.is_current(before):

@@ -1,12 +1,14 @@
 // Curves of jobs: <figure class="chart" data-chart>. Each element with data-curve="URL" in it is a job; the URL
-// answers {steps: [..], trainLoss: [..], validLoss: [.. or null], trainAccuracy, validAccuracy, finished: bool},
-// only steps after ?afterStep=N. [data-measure] names which of them are drawn.
+// answers {steps: [..], finished: bool} and for each measure a list with a value, or null, for each step, only those
+// after ?afterStep=N. #measures says what the measures are called, [data-measure] which of them are drawn.
 (() => {
   "use strict";
   const POLL_MS = 2000;
   const COLOURS = ["--busy", "--warn", "--good", "--bad", "--fifth"];
   const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4]];
-  const LABELS = { trainLoss: "Training loss", validLoss: "Validation loss", trainAccuracy: "Training accuracy", validAccuracy: "Validation accuracy" };
+  const POINTS_BELOW = 20;
+
+  const known = (values) => values.filter((value) => value !== null);
 
   // The exponential moving average of Weights & Biases: corrected for its start, gaps stay gaps.
   const smooth = (values, weight) => {
@@ -21,11 +23,11 @@
   };
 
   class Curve {
-    constructor(element) {
+    constructor(element, labels) {
       this.url = element.dataset.curve;
       this.name = element.dataset.curveName ?? "";
       this.steps = [];
-      this.measured = Object.fromEntries(Object.keys(LABELS).map((key) => [key, []]));
+      this.measured = Object.fromEntries(Object.keys(labels).map((key) => [key, []]));
     }
 
     // True when something new came.
@@ -47,7 +49,8 @@
     constructor(figure) {
       this.figure = figure;
       this.canvas = figure.querySelector(".chart-canvas");
-      this.curves = [figure, ...figure.querySelectorAll("[data-curve]")].filter((one) => one.dataset.curve).map((one) => new Curve(one));
+      this.labels = JSON.parse(document.getElementById("measures").textContent);
+      this.curves = [figure, ...figure.querySelectorAll("[data-curve]")].filter((one) => one.dataset.curve).map((one) => new Curve(one, this.labels));
       for (const control of figure.querySelectorAll("[data-smoothing], [data-log], [data-measure]")) {
         control.addEventListener("input", () => this.draw());
       }
@@ -75,10 +78,10 @@
 
     // What is drawn: one line for each curve and measure of which anything was measured.
     lines() {
-      const keys = (this.figure.querySelector("[data-measure]")?.value ?? "trainLoss validLoss").split(" ");
+      const keys = this.figure.querySelector("[data-measure]").value.split(" ");
       return this.curves.flatMap((curve) => keys.map((key) => ({
-        curve, key, values: curve.measured[key], label: curve.name || LABELS[key],
-      }))).filter(({ values }) => values.some((value) => value !== null));
+        curve, key, values: curve.measured[key], label: curve.name || this.labels[key],
+      }))).filter(({ values }) => known(values).length);
     }
 
     draw() {
@@ -87,7 +90,7 @@
       this.plot = null;
       this.canvas.replaceChildren();
       if (!lines.length) return this.say("Nothing of this was measured.");
-      const weight = Number(this.figure.querySelector("[data-smoothing]")?.value ?? 0);
+      const weight = Number(this.figure.querySelector("[data-smoothing]").value);
       // Validation is measured now and then, and over many examples: it is smooth by itself.
       const tables = lines.map(({ curve, key, values }) => [curve.steps, key.startsWith("train") ? smooth(values, weight) : values]);
       this.plot = new uPlot(this.options(lines), uPlot.join(tables), this.canvas);
@@ -110,19 +113,22 @@
       const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
       const axis = { stroke: colour("--tblr-secondary-color"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${style.fontFamily}` };
       const value = (_, number) => (number == null ? "–" : number.toFixed(4));
-      const drawn = lines.map(({ label }, index) => ({
-        label, value, stroke: colour(COLOURS[index]), dash: DASHES[index], width: 1.75, spanGaps: true, points: { show: false },
-      }));
+      // A line needs two values. What was measured at few steps is joined, with a dot for each.
+      const drawn = lines.map(({ label, values }, index) => {
+        const stroke = colour(COLOURS[index]);
+        const points = { show: known(values).length < POINTS_BELOW, size: 6, fill: stroke };
+        return { label, value, stroke, dash: DASHES[index], width: 1.75, spanGaps: true, points };
+      });
       probe.remove();
-      const logarithmic = this.figure.querySelector("[data-log]")?.checked ?? false;
+      const logarithmic = this.figure.querySelector("[data-log]").checked;
       const y = logarithmic ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high * 1.05] };
       return { ...this.size(), scales: { x: { time: false }, y }, axes: [axis, { ...axis, size: 56 }], series: [{ label: "Step" }, ...drawn] };
     }
 
     describe(lines) {
       const words = lines.map(({ curve, values, label }) => {
-        const known = values.filter((value) => value !== null);
-        return `${label} went from ${known[0].toFixed(3)} to ${known.at(-1).toFixed(3)} in ${curve.steps.at(-1)} steps.`;
+        const [first, last] = [known(values)[0], known(values).at(-1)];
+        return `${label} went from ${first.toFixed(3)} to ${last.toFixed(3)} in ${curve.steps.at(-1)} steps.`;
       });
       this.canvas.setAttribute("role", "img");
       this.canvas.setAttribute("aria-label", words.join(" "));

@@ -4,14 +4,11 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 from pathlib import Path
 
 import pytest
 
-from finetuning.sandbox.app import create_app
-from finetuning.sandbox.server import SandboxServer
-from finetuning.sandbox.settings import SandboxSettings
+from tests.conftest import running_sandbox
 
 pytestmark = pytest.mark.conformance
 
@@ -71,13 +68,8 @@ def prepare(folder):
 
 @pytest.fixture
 def address(tmp_path):
-    settings = SandboxSettings(data_dir=tmp_path / "sandbox", dialect="spec")
-    server = SandboxServer(create_app(settings), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.stop()
-    thread.join()
+    with running_sandbox(tmp_path / "sandbox", dialect="spec") as sandbox:
+        yield sandbox.url
 
 
 def test_passes_the_tests_of_the_sdk(workplace, address):

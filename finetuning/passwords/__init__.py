@@ -1,0 +1,1 @@
+"""Passwords: another one, and the way back in for whoever forgot theirs."""

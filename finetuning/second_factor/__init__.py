@@ -1,0 +1,1 @@
+"""What operators show beside their password before they are let into their site."""
