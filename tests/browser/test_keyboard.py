@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import open_chromium
 from tests.factories import JobFactory
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -76,6 +77,8 @@ def test_enter_waits_for_the_answer_to_what_was_typed(signed_in):
     with signed_in.expect_request(asked):
         signed_in.keyboard.type("tone A")
         signed_in.keyboard.press("Enter")
+    # The handler is called some time after the request was made, while the page is asked something.
+    wait_until(lambda: signed_in.title() and held)
     held[0].continue_()
 
     expect(signed_in).to_have_title("Tone A \N{MIDDLE DOT} Attune")
