@@ -372,6 +372,17 @@ def test_sends_a_curve_in_few_bytes(signed_in, job):
     assert len(answer.content) < 2_000
 
 
+def test_sends_who_has_no_scripts_to_the_table_of_a_curve(signed_in, job):
+    page = reverse("jobs:detail", args=[job.pk])
+    assert "appears with the first training step" in signed_in.get(page).text
+    measure(job, 1, train_loss=0.5)
+
+    answer = signed_in.get(page).text
+
+    assert "appears with the first training step" not in answer
+    assert "<noscript>The values are in the table.</noscript>" in answer
+
+
 @pytest.mark.parametrize("after", ["", "x", "-1", "²", "9" * 400])
 def test_sends_the_whole_curve_for_a_step_that_is_none(signed_in, job, after):
     measure(job, 1, train_loss=0.5)
