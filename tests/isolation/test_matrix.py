@@ -19,7 +19,7 @@ from tests.isolation.policy import OPERATIONS
 
 pytestmark = pytest.mark.django_db
 NOBODY = UUID(int=0)
-ABOUT_ROWS = [name for name, operation in OPERATIONS.items() if operation.kinds not in ([], ["text"])]
+ABOUT_ROWS = [name for name, operation in OPERATIONS.items() if {*operation.kinds} - {"text"}]
 CHANGES = [name for name in ABOUT_ROWS if OPERATIONS[name].method in ("PUT", "PATCH")]
 
 
