@@ -21,6 +21,7 @@ from finetuning.api.token_signing import KEY_RING
 from finetuning.metrics import refresh_token_reuses
 from finetuning.models import Membership, TokenFamily, User
 from finetuning.models.tokens import LONGEST_SIGN_IN
+from finetuning.organizations.services import end_sign_in
 
 logger = logging.getLogger(__name__)
 
@@ -128,17 +129,14 @@ def rotate_tokens(encoded: str) -> TokenPair:
     return _pair(refresh, family)
 
 
-@transaction.atomic
 def revoke_tokens(encoded: str) -> None:
     """End the sign-in that the refresh token came of, if it has not ended. Raises RefreshRefused."""
     family_id = _uuid(_read_refresh(encoded), FAMILY_CLAIM)
     if family_id is None:
         raise RefreshRefused
     family = TokenFamily.objects.filter(pk=family_id).select_related("membership__user").first()
-    if family is not None and TokenFamily.objects.filter(pk=family_id).revoke(timezone.now()):
-        audit.record(
-            "tokens.revoked", family.membership, by=family.membership.user, details={"sign_in": family.pk}
-        )
+    if family is not None:
+        end_sign_in(family, by=family.membership.user)
 
 
 @transaction.atomic

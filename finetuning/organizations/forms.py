@@ -87,7 +87,7 @@ class ProfileForm(forms.Form):
     )
 
 
-class SignInForm(forms.Form):
+class EndSignInForm(forms.Form):
     sign_in = forms.UUIDField()
 
 

@@ -93,10 +93,12 @@ def rename_user(user: User, *, name: str) -> None:
 
 
 @transaction.atomic
-def end_sign_in(family: TokenFamily) -> None:
-    """End one sign-in to the API. Without effect when it has ended."""
-    if TokenFamily.objects.filter(pk=family.pk).revoke(timezone.now()):
-        audit.record("tokens.revoked", family.membership, details={"sign_in": family.pk})
+def end_sign_in(family: TokenFamily, *, by: User) -> bool:
+    """End one sign-in to the API. False: it has ended before."""
+    if not TokenFamily.objects.filter(pk=family.pk).revoke(timezone.now()):
+        return False
+    audit.record("tokens.revoked", family.membership, by=by, details={"sign_in": family.pk})
+    return True
 
 
 def create_workspace(organization: Organization, *, name: str) -> Workspace:

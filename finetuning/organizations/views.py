@@ -15,10 +15,10 @@ from finetuning.models import Workspace
 from finetuning.organizations import services
 from finetuning.organizations.forms import (
     DeleteForm,
+    EndSignInForm,
     NameForm,
     PasswordForm,
     ProfileForm,
-    SignInForm,
     SpendingForm,
 )
 from finetuning.passwords import services as passwords
@@ -183,13 +183,13 @@ def _show_profile(
 @service_decides
 def end_sign_in(request: OrganizationRequest) -> HttpResponse:
     """End one of the user's sign-ins to the API, in whatever organization."""
-    form = SignInForm(request.POST)
+    form = EndSignInForm(request.POST)
     sign_ins = request.user.sign_ins(timezone.now()).with_organization()
     found = sign_ins.filter(pk=form.cleaned_data["sign_in"]).first() if form.is_valid() else None
     if found is None:
         messages.error(request, "This sign-in has ended already.")
     else:
-        services.end_sign_in(found)
+        services.end_sign_in(found, by=request.user)
         messages.success(request, "The sign-in has ended. Its tokens are refused from now on.")
     return redirect("settings:profile")
 
