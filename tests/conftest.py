@@ -64,6 +64,13 @@ def user(organization):
 
 
 @pytest.fixture
+def signed_in(client, user):
+    """A browser in which `user` is signed in."""
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
 def colleague(organization):
     return UserFactory(email="colleague@example.com", member_of=organization)
 

@@ -45,16 +45,12 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets.problems import KEPT_PER_CODE
 from finetuning.models import Organization
-from finetuning.sandbox.app import create_app
-from finetuning.sandbox.server import SandboxServer
-from finetuning.sandbox.settings import SandboxSettings
 from tests.bench.copies import copy_row, count_again, give_models
 from tests.bench.harness import ADDRESS, print_json, timed, web_server
 from tests.browser.pages import PUBLIC, addresses
 from tests.browser.world import build_world
-from tests.conftest import Clock, Sandbox
+from tests.conftest import Clock, Sandbox, running_sandbox
 from tests.factories import OrganizationFactory, ProviderAccountFactory, UserFactory
-from tests.threads import serving
 
 FEW = 100
 WARM_UP = 3
@@ -136,12 +132,10 @@ def collect() -> None:
 @contextmanager
 def sandbox() -> Iterator[Sandbox]:
     """A provider whose time passes as `build_world` wants it."""
-    clock = Clock(now=time.time())
-    app = create_app(SandboxSettings(data_dir=Path(_files.name) / "sandbox", clock=clock))
-    with serving(SandboxServer(app, ADDRESS, 0)) as server:
+    with running_sandbox(Path(_files.name) / "sandbox", clock=Clock(now=time.time())) as running:
         # For this process, and for the server that it starts.
-        os.environ["SANDBOX_URL"] = settings.SANDBOX_URL = f"http://{ADDRESS}:{server.server_port}"
-        yield Sandbox(url=settings.SANDBOX_URL, clock=clock, app=app)
+        os.environ["SANDBOX_URL"] = settings.SANDBOX_URL = running.url
+        yield running
 
 
 def pages_with(count: int, provider: Sandbox, name: str) -> list[Page]:

@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
 from tests.browser.pages import NO_PAGES, PUBLIC, STATUSES, addresses
-from tests.isolation.policy import OPERATIONS, routes
+from tests.isolation.policy import OPERATIONS
+from tests.isolation.routes import routes
 
 MOST_QUERIES = 12
 

@@ -10,12 +10,6 @@ pytestmark = pytest.mark.django_db
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 
 
-@pytest.fixture
-def signed_in(client, user):
-    client.force_login(user)
-    return client
-
-
 def test_pages_are_compressed_for_those_who_take_it(signed_in):
     page = reverse("datasets:list")
 

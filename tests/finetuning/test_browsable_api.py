@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 
 from tests.factories import DatasetFactory, JobFactory
-from tests.isolation.policy import API, routes
+from tests.isolation.policy import API
+from tests.isolation.routes import routes
 
 pytestmark = pytest.mark.django_db
 

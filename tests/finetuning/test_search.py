@@ -12,12 +12,6 @@ pytestmark = pytest.mark.django_db
 SEARCH = reverse("finetuning:search")
 
 
-@pytest.fixture
-def signed_in(client, user):
-    client.force_login(user)
-    return client
-
-
 def found(organization, text, limit=8):
     return [(hit.kind.label, hit.name) for hit in find_rows(organization, text, limit=limit)]
 

@@ -17,7 +17,8 @@ from django.utils import timezone
 from finetuning.api.tokens import AccessToken, issue_tokens
 from finetuning.models import Organization, User
 from tests.factories import OrganizationFactory, UserFactory
-from tests.isolation.policy import Id, Level, Upload, routes
+from tests.isolation.policy import Id, Level, Upload
+from tests.isolation.routes import routes
 from tests.isolation.rows import contents, furnish
 
 CANARY = "Canary"

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.isolation.cast import ask, named_by
-from tests.isolation.policy import METHODS, OPERATIONS, Operation, routes
+from tests.isolation.policy import METHODS, OPERATIONS, Operation
+from tests.isolation.routes import routes
 
 BY_ROUTE = {}
 for operation in OPERATIONS.values():

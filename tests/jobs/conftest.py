@@ -31,3 +31,13 @@ def advance(job, sandbox, *, seconds=0, times=1):
         sandbox.clock.advance(seconds)
         services.advance_job(job)
         job.refresh_from_db()
+
+
+def measure(job, step, **metrics):
+    """Let the provider have told what was measured at a step."""
+    job.events.create(
+        event_type="metrics",
+        message=f"Step {step}",
+        metadata={"step": step, **metrics},
+        provider_event_id=f"e{step}",
+    )

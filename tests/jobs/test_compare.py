@@ -16,12 +16,6 @@ COMPARE = reverse("jobs:compare")
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def signed_in(client, user):
-    client.force_login(user)
-    return client
-
-
 def train(job, steps, *, valid_every=0):
     JobEvent.objects.bulk_create(
         JobEvent(

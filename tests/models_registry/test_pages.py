@@ -16,13 +16,6 @@ BASE_MODEL = "gpt-4.1-mini-2025-04-14"
 
 
 @pytest.fixture
-def signed_in(client, user):
-    """A browser in which `user` is signed in."""
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def model(organization, provider_account):
     """A model at the sandbox. It answers as its base does, so calls need no training."""
     job = JobFactory(
