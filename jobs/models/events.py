@@ -34,7 +34,15 @@ class JobEvent(models.Model):
 
     class Meta:
         db_table = "fine_tuning_events"
-        indexes = [models.Index(fields=["job", "-created_at", "-id"], name="job_events_newest")]
+        indexes = [
+            models.Index(fields=["job", "-created_at", "-id"], name="job_events_newest"),
+            # Of a long run all but a few are metrics, among which its page would look for the others.
+            models.Index(
+                fields=["job", "event_type", "-created_at", "-id"],
+                condition=~models.Q(event_type="metrics"),
+                name="job_events_said",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["job", "provider_event_id"], name="job_events_provider_id_unique"
