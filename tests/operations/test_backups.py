@@ -10,14 +10,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
+from config.storage import s3_storage
 from datasets.models import Dataset
 from finetuning.models import Installation
 from tests.browser.world import build_world
+from tests.factories import DatasetFactory
+from tests.operations.stack import ObjectStore
 from tests.operations.web import CODE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +48,7 @@ class Elsewhere:
 
     def __init__(self, media):
         self.media = media
+        self.variables = {"MEDIA_ROOT": str(media)}
 
     def session(self):
         return psycopg.connect(
@@ -58,7 +63,7 @@ class Elsewhere:
         return subprocess.run(
             [sys.executable, "manage.py", *map(str, arguments)],
             cwd=CODE,
-            env=os.environ | settings | {"DATABASE_URL": address, "MEDIA_ROOT": str(self.media)},
+            env=os.environ | settings | {"DATABASE_URL": address} | self.variables,
             capture_output=True,
             text=True,
         )
@@ -136,6 +141,42 @@ def test_brings_back_every_row_and_every_file(world, backup, elsewhere):
         if not before[table][0]
     } == set()
     assert digests(elsewhere.media) == named_files() != {}
+
+
+@pytest.fixture
+def object_store():
+    server = ObjectStore()
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_brings_the_files_of_a_bucket_back_into_another(
+    object_store, organization, user, elsewhere, tmp_path, settings
+):
+    place = {"endpoint_url": object_store.url, "region": "us-east-1"}
+    keys = {"access_key": "key", "secret_key": "secret"}
+    objects = object_store.client()
+    for bucket in ("ours", "restored"):
+        objects.create_bucket(Bucket=bucket)
+    settings.STORAGES = settings.STORAGES | {
+        "default": s3_storage(bucket="ours", encryption="AES256", **place, **keys)
+    }
+    DatasetFactory(organization=organization, created_by=user, file=ContentFile(b"{}\n" * 9, name="a.jsonl"))
+    elsewhere.variables = {
+        f"S3_{name}".upper(): value for name, value in {"bucket": "restored", **place, **keys}.items()
+    }
+
+    call_command("back_up", str(tmp_path / "backup"), stdout=StringIO())
+    done = elsewhere.manage("restore", tmp_path / "backup")
+
+    assert done.returncode == 0, done.stderr
+    assert bodies(objects, "restored") == bodies(objects, "ours") != {}
+
+
+def bodies(objects, bucket):
+    names = [found["Key"] for found in objects.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return {name: objects.get_object(Bucket=bucket, Key=name)["Body"].read() for name in names}
 
 
 def test_a_restored_database_starts_nothing_until_somebody_says_what_it_is(backup, elsewhere):
