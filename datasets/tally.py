@@ -114,13 +114,13 @@ class Tally:
 def judged(readings: Iterable[Reading | PlainRow], tally: Tally) -> Iterator[Accepted]:
     """Count all that was read, with its problems, and pass on the rows that become examples."""
     for batch in _batches(readings):
-        looked_at = _look_at([reading for reading in batch if isinstance(reading, PlainRow)])
+        tokens = _tokens_of([reading for reading in batch if isinstance(reading, PlainRow)])
         for reading in batch:
             if isinstance(reading, Problem):
                 tally.report.add(reading)
                 continue
             accepted = (
-                _judge_plain(reading, looked_at[reading.line], tally)
+                _judge_plain(reading, tokens[reading.line], tally)
                 if isinstance(reading, PlainRow)
                 else _judge_other(reading, tally)
             )
@@ -144,20 +144,18 @@ def _batches(readings: Iterable[Reading | PlainRow]) -> Iterator[list[Reading | 
     yield batch
 
 
-def _look_at(rows: list[PlainRow]) -> dict[int, tuple[int, bool]]:
-    """The tokens of each row, by line, and whether it may hold something private."""
-    tokens = [count_spoken(row.messages) for row in rows]
-    private = [looks_private(row.words) for row in rows]
-    return dict(zip([row.line for row in rows], zip(tokens, private, strict=True), strict=True))
+def _tokens_of(rows: list[PlainRow]) -> dict[int, int]:
+    """The tokens of each row, by its line."""
+    counted = count_spoken([row.messages for row in rows])
+    return dict(zip([row.line for row in rows], counted, strict=True))
 
 
-def _judge_plain(row: PlainRow, looked_at: tuple[int, bool], tally: Tally) -> Accepted | None:
-    tokens, may_be_private = looked_at
+def _judge_plain(row: PlainRow, tokens: int, tally: Tally) -> Accepted | None:
     tally.method = tally.method or row.method
     if tokens > MAX_EXAMPLE_TOKENS or row.method != tally.method:
         return _judge_other(Row(line=row.line, value=row.as_json()), tally)
     tally.quality.add_plain(row, tokens=tokens)
-    if may_be_private:
+    if looks_private(row.words):
         for problem in tally.quality.private_in(row.as_json(), line=row.line):
             tally.report.add(problem)
     return Accepted(row.line, row.stored_messages, row.attributes, tokens)

@@ -1,6 +1,6 @@
 """How many tokens an example has: what training is billed by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -40,17 +40,19 @@ def count_example(example: Mapping[str, Any], base_model: str | None = None) -> 
     return total + sum(count_message(message, name) for message in outputs)
 
 
-def count_spoken(messages: Sequence[Spoken]) -> int:
-    """The same as `count_example` for a row that has these messages only."""
+def count_spoken(rows: Iterable[Sequence[Spoken]]) -> list[int]:
+    """The same as `count_example` for each of some rows that have these messages only."""
     name = encoding_for(None)
     count = counter(name)
-    total = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * len(messages)
-    for message in messages:
-        role, text = message.role, message.content
-        total += _count_again(role, name)
-        is_shared = role == "system" and len(text) <= REMEMBERED_CHARACTERS
-        total += _count_again(text, name) if is_shared else count(text)
-    return total
+    totals = []
+    for messages in rows:
+        total = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * len(messages)
+        for message in messages:
+            role, text = message.role, message.content
+            is_shared = role == "system" and len(text) <= REMEMBERED_CHARACTERS
+            total += _count_again(role, name) + (_count_again(text, name) if is_shared else count(text))
+        totals.append(total)
+    return totals
 
 
 @lru_cache(maxsize=64)

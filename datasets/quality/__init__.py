@@ -64,20 +64,26 @@ class Quality:
         self._signatures = bytearray()
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
+        self._plain: list[PlainRow] = []
+        self._plain_tokens: list[int] = []
 
     def add(self, row: Mapping[str, Any], *, line: int, tokens: int) -> list[Problem]:
         """Take in a valid row of `line` with its token count. Returns warnings of private data in it."""
+        self._take_plain()
         texts = texts_of(row)
         self._statistics.add(row, texts, tokens=tokens)
-        self._remember("\n".join(texts).encode(), line)
+        words = "\n".join(texts).encode()
+        self._remember(words, line)
+        self._wait_with(len(words))
         return self.private_in(row, line=line)
 
     def add_plain(self, row: PlainRow, *, tokens: int) -> None:
         """The same for a row of nothing but texts, except that `private_in` is asked apart, and only where
         `private_data.looks_private`.
         """
-        self._statistics.add_plain(row.messages, tokens=tokens)
-        self._remember(row.words, row.line)
+        self._plain.append(row)
+        self._plain_tokens.append(tokens)
+        self._wait_with(len(row.words))
 
     def private_in(self, row: Mapping[str, Any], *, line: int) -> list[Problem]:
         """Count what is private in a row. Returns a warning for each finding."""
@@ -88,8 +94,8 @@ class Quality:
 
     def merge(self, other: Self) -> None:
         """Take in what another one has seen of the same file; the order does not matter."""
-        other._sign()
-        self._sign()
+        other._settle()
+        self._settle()
         self._statistics.merge(other._statistics)
         for kind, count in other._private_data.items():
             self._private_data[kind] = self._private_data.get(kind, 0) + count
@@ -99,7 +105,7 @@ class Quality:
 
     def dump(self) -> bytes:
         """What `load` makes an equal one of."""
-        self._sign()
+        self._settle()
         state = _State(
             statistics=self._statistics,
             private_data=self._private_data,
@@ -123,6 +129,7 @@ class Quality:
 
     def report(self) -> QualityReport:
         """What all rows together are like."""
+        self._settle()
         summary = self._statistics.summary()
         found = self.repeated()
         exact = [alike for alike in found if alike.similarity == 1]
@@ -141,28 +148,42 @@ class Quality:
         return duplicates.repeated(self.prints())
 
     def prints(self) -> duplicates.Prints:
-        """The fingerprints of all rows in the order of their lines, to compare with another file's."""
-        self._sign()
+        """The fingerprints of all rows in the order of their lines, to compare with another file's.
+
+        They are no copy: as long as they are kept no row can be added.
+        """
+        self._settle()
         lines = np.array(self._lines, dtype=np.uint64)
-        digests = np.frombuffer(bytes(self._digests), dtype=np.uint64)
-        # Bytes that a view still looks at cannot grow.
-        signatures = np.frombuffer(bytes(self._signatures), dtype=np.uint8)
+        digests = np.frombuffer(self._digests, dtype=np.uint64)
+        signatures = np.frombuffer(self._signatures, dtype=np.uint8)
         signatures = signatures.reshape(-1, duplicates.SIGNATURE_BYTES)
         if np.all(lines[:-1] <= lines[1:]):
             return duplicates.Prints(lines=lines, digests=digests, signatures=signatures)
         order = np.argsort(lines, kind="stable")
         return duplicates.Prints(lines=lines[order], digests=digests[order], signatures=signatures[order])
 
+    def _wait_with(self, size: int) -> None:
+        """Let rows of so many bytes wait for others: what is done to many at once costs each of them less."""
+        self._waiting_bytes += size
+        if self._waiting_bytes >= BATCH_BYTES:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Nothing waits any more."""
+        self._take_plain()
+        self._signatures += duplicates.signatures(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def _take_plain(self) -> None:
+        self._statistics.add_plain([row.messages for row in self._plain], tokens=self._plain_tokens)
+        for row in self._plain:
+            self._remember(row.words, row.line)
+        self._plain.clear()
+        self._plain_tokens.clear()
+
     def _remember(self, words: bytes, line: int) -> None:
         self._lines.append(line)
         words = duplicates.normalized(words)
         self._digests += duplicates.digest(words)
         self._waiting.append(words)
-        self._waiting_bytes += len(words)
-        if self._waiting_bytes >= BATCH_BYTES:
-            self._sign()
-
-    def _sign(self) -> None:
-        self._signatures += duplicates.signatures(self._waiting)
-        self._waiting.clear()
-        self._waiting_bytes = 0
