@@ -65,9 +65,10 @@ def check_size(*, examples: int) -> Iterator[Problem]:
             fix="See the problems of the single lines.",
         )
     elif examples < MIN_EXAMPLES:
+        held = "1 example" if examples == 1 else f"{examples} examples"
         yield Problem(
             code="min_examples",
-            message=f"The file holds {examples} examples.",
+            message=f"The file holds {held}.",
             found=str(examples),
             expected=f"At least {MIN_EXAMPLES}",
             fix="Add examples; 50 to 100 good ones are a useful start.",

@@ -163,14 +163,16 @@ def test_keeps_a_dataset_that_a_job_needs(owner_api, organization):
     assert organization.datasets.filter(pk=dataset.pk).exists()
 
 
-def test_validates_a_small_file_at_once(api, organization):
-    created = upload(api, jsonl(9)).json()
+@pytest.mark.parametrize(("examples", "message"), [(1, "holds 1 example."), (9, "holds 9 examples.")])
+def test_validates_a_small_file_at_once(api, organization, examples, message):
+    created = upload(api, jsonl(examples)).json()
 
     answer = api.post(f"{DATASETS}/{created['id']}/validate")
 
     body = answer.json()
-    assert (answer.status_code, body["valid"], body["totalExamples"]) == (200, False, 9)
+    assert (answer.status_code, body["valid"], body["totalExamples"]) == (200, False, examples)
     assert body["errors"][0]["code"] == "min_examples"
+    assert body["errors"][0]["message"].endswith(message)
 
 
 def test_tells_what_the_examples_are_like(api, organization):
