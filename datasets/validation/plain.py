@@ -114,12 +114,12 @@ def _row(text: bytes | None, end: bytes, number: int) -> PlainRow | Row | Unread
 
 def plain_row(content: bytes, *, line: int) -> PlainRow | None:
     """The plain row that a line holds, or None if there is more to be said about it."""
-    try:
-        if b'"preferred_output"' in content:
-            return _plain_pair(content, line)
-        return _plain_chat(content, line)
-    except ValueError:
-        return None
+    for read in (_plain_chat, _plain_pair):
+        try:
+            return read(content, line)
+        except ValueError:
+            continue
+    return None
 
 
 def _plain_chat(content: bytes, line: int) -> PlainRow | None:
