@@ -18,6 +18,8 @@ from config.settings import *  # noqa: F403 - reads the environment, which is se
 
 _media = TemporaryDirectory(prefix="attune-test-media-")
 _static = TemporaryDirectory(prefix="attune-test-static-")
+# Its `flush` is faster.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.emptying"]  # noqa: F405
 MIDDLEWARE = ["tests.documented.DocumentedStatusMiddleware", *MIDDLEWARE]  # noqa: F405
 MEDIA_ROOT = _media.name
 GATEWAY_FOLDER = Path(_media.name) / "usage"
