@@ -136,11 +136,7 @@ REPLICA_RETRY_SECONDS = env.float("REPLICA_RETRY_SECONDS", 5)
 AUTH_USER_MODEL = "finetuning.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-    )
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 AUTH_PASSWORD_VALIDATORS.append({"NAME": "finetuning.passwords.words.ContextWordsValidator"})
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
@@ -282,6 +278,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 CELERY_BEAT_SCHEDULE |= {
     name: {"task": name, "schedule": period}
     for name, period in {
+        "finetuning.tasks.delete_expired_sessions": timedelta(days=1),
         "finetuning.tasks.delete_expired_token_families": timedelta(days=1),
         "finetuning.tasks.delete_old_counters_and_answers": timedelta(hours=1),
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),

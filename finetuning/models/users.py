@@ -81,3 +81,8 @@ class User(AbstractUser):
     def revoke_tokens(self, now: datetime) -> None:
         """End all sign-ins to the API, in every organization. Sign-ins to the web pages stay."""
         TokenFamily.objects.filter(membership__user=self).revoke(now)
+
+    def end_sign_ins(self, now: datetime, *, kept: str | None = None) -> None:
+        """End all sign-ins, to the API and to the pages; the session whose key is `kept` goes on."""
+        self.revoke_tokens(now)
+        self.page_sessions.exclude(session=kept).end()

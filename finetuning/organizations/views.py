@@ -15,6 +15,7 @@ from finetuning.models import Workspace
 from finetuning.organizations import services
 from finetuning.organizations.forms import (
     DeleteForm,
+    EndSessionForm,
     EndSignInForm,
     NameForm,
     PasswordForm,
@@ -166,11 +167,13 @@ def _show_profile(
     form: ProfileForm | None = None,
     password_form: PasswordForm | None = None,
 ) -> HttpResponse:
-    user = request.user
-    sign_ins = user.sign_ins(timezone.now())
+    user, now = request.user, timezone.now()
+    sign_ins, sessions = user.sign_ins(now), user.page_sessions.living(now)
     context = {
         "form": form or ProfileForm(initial={"name": user.get_full_name()}),
         "password_form": password_form or PasswordForm(user),
+        "sessions": list(sessions.order_by("-began_at", "-id")[:SHOWN_SIGN_INS]),
+        "session_count": sessions.count(),
         "sign_ins": list(sign_ins.with_organization().order_by("-last_used_at", "-id")[:SHOWN_SIGN_INS]),
         "sign_in_count": sign_ins.count(),
     }
@@ -194,6 +197,30 @@ def end_sign_in(request: OrganizationRequest) -> HttpResponse:
     return redirect("settings:profile")
 
 
+# So are sessions.
+@require_POST
+@service_decides
+def end_session(request: OrganizationRequest) -> HttpResponse:
+    """End another of the user's sessions of the pages; this one ends by signing out."""
+    form = EndSessionForm(request.POST)
+    others = request.user.page_sessions.exclude(session=request.session.session_key).select_related("user")
+    found = others.filter(pk=form.cleaned_data["session"]).first() if form.is_valid() else None
+    if found is not None and services.end_session(found):
+        messages.success(request, "The session has ended. Its browser is asked to sign in again.")
+    else:
+        messages.error(request, "This session has ended already.")
+    return redirect("settings:profile")
+
+
+@require_POST
+@service_decides
+def end_other_sessions(request: OrganizationRequest) -> HttpResponse:
+    """End all of the user's sessions of the pages but this one."""
+    services.end_other_sessions(request.user, kept=request.session.session_key)
+    messages.success(request, "You are signed in to the pages in this browser only.")
+    return redirect("settings:profile")
+
+
 @sensitive_post_parameters()
 @require_POST
 @service_decides
@@ -202,7 +229,8 @@ def change_password(request: OrganizationRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(user, request.POST)
     if form.is_valid():
-        passwords.change_password(user, password=form.cleaned_data["new_password1"])
+        kept = request.session.session_key
+        passwords.change_password(user, password=form.cleaned_data["new_password1"], kept=kept)
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("settings:profile")

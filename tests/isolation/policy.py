@@ -417,6 +417,9 @@ PAGES = [
     POST("settings:profile", VIEWER, send=NAME),
     # It has none of that id.
     POST("settings:end-sign-in", VIEWER, send={"sign_in": Id("organization")}, changes=False),
+    POST("settings:end-session", VIEWER, send={"session": Id("organization")}, changes=False),
+    # Each has this one only.
+    POST("settings:end-other-sessions", VIEWER, changes=False),
     POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
     POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
     GET("provider_accounts:detail", VIEWER, of="provider_account"),
