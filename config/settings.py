@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "finetuning.second_factor.middleware.SecondFactorMiddleware",
     "finetuning.tenancy.OrganizationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -141,6 +142,7 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTH_PASSWORD_VALIDATORS.append({"NAME": "finetuning.passwords.words.ContextWordsValidator"})
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
 # Whoever has set one up is asked for it anyway.
+MEMBERS_NEED_SECOND_FACTOR = env.bool("MEMBERS_NEED_SECOND_FACTOR", False)
 OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", False)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"

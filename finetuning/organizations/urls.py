@@ -15,5 +15,6 @@ urlpatterns = [
     path("profile/sign-ins", views.end_sign_in, name="end-sign-in"),
     path("profile/sessions", views.end_session, name="end-session"),
     path("profile/sessions/others", views.end_other_sessions, name="end-other-sessions"),
+    path("profile/second-factor", views.remove_second_factor, name="remove-second-factor"),
     path("profile/password", views.change_password, name="password"),
 ]

@@ -23,6 +23,8 @@ from finetuning.organizations.forms import (
     SpendingForm,
 )
 from finetuning.passwords import services as passwords
+from finetuning.second_factor import services as second_factor
+from finetuning.second_factor.forms import RemoveForm
 from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
 
 SHOWN_SIGN_INS = 20
@@ -166,18 +168,21 @@ def _show_profile(
     *,
     form: ProfileForm | None = None,
     password_form: PasswordForm | None = None,
+    remove_form: RemoveForm | None = None,
 ) -> HttpResponse:
     user, now = request.user, timezone.now()
     sign_ins, sessions = user.sign_ins(now), user.page_sessions.living(now)
     context = {
         "form": form or ProfileForm(initial={"name": user.get_full_name()}),
         "password_form": password_form or PasswordForm(user),
+        "remove_form": remove_form or RemoveForm(),
+        "factor": user.confirmed_factor,
         "sessions": list(sessions.order_by("-began_at", "-id")[:SHOWN_SIGN_INS]),
         "session_count": sessions.count(),
         "sign_ins": list(sign_ins.with_organization().order_by("-last_used_at", "-id")[:SHOWN_SIGN_INS]),
         "sign_in_count": sign_ins.count(),
     }
-    refused = any(given is not None and given.errors for given in (form, password_form))
+    refused = any(given is not None and given.errors for given in (form, password_form, remove_form))
     return render(request, "finetuning/profile.html", context, status=422 if refused else 200)
 
 
@@ -197,7 +202,7 @@ def end_sign_in(request: OrganizationRequest) -> HttpResponse:
     return redirect("settings:profile")
 
 
-# So are sessions.
+# So are sessions and second factor.
 @require_POST
 @service_decides
 def end_session(request: OrganizationRequest) -> HttpResponse:
@@ -219,6 +224,26 @@ def end_other_sessions(request: OrganizationRequest) -> HttpResponse:
     services.end_other_sessions(request.user, kept=request.session.session_key)
     messages.success(request, "You are signed in to the pages in this browser only.")
     return redirect("settings:profile")
+
+
+@sensitive_post_parameters("code")
+@require_POST
+@service_decides
+def remove_second_factor(request: OrganizationRequest) -> HttpResponse:
+    """Take the user's own second factor away. All other sign-ins end; this session goes on."""
+    factor, form = request.user.confirmed_factor, RemoveForm(request.POST)
+    if factor is None:
+        messages.error(request, "There is no second factor.")
+        return redirect("settings:profile")
+    if form.is_valid():
+        try:
+            second_factor.remove_factor(request, factor, code=form.cleaned_data["code"])
+        except Refused as refusal:
+            form.add_error("code", refusal.message)
+        else:
+            messages.success(request, "Your second factor is removed. You are signed out everywhere else.")
+            return redirect("settings:profile")
+    return _show_profile(request, remove_form=form)
 
 
 @sensitive_post_parameters()
