@@ -7,7 +7,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 
 
 class AttuneAdminSite(admin.AdminSite):
@@ -25,12 +25,15 @@ class AttuneAdminSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         from finetuning.second_factor import services
 
-        return super().has_permission(request) and services.lets_in(request)
+        return super().has_permission(request) and services.lets_operator_in(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from finetuning.second_factor import services
+
         # Whom the password alone would let in has to show the second factor.
         if super().has_permission(request) and not self.has_permission(request):
-            return redirect("second-factor")
+            asked = request.GET.get("next", reverse("admin:index", current_app=self.name))
+            return redirect(services.page_of(asked))
         return super().login(request, extra_context)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

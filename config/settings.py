@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "finetuning.second_factor.middleware.SecondFactorMiddleware",
     "finetuning.tenancy.OrganizationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -136,15 +137,12 @@ REPLICA_RETRY_SECONDS = env.float("REPLICA_RETRY_SECONDS", 5)
 AUTH_USER_MODEL = "finetuning.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-    )
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 AUTH_PASSWORD_VALIDATORS.append({"NAME": "finetuning.passwords.words.ContextWordsValidator"})
 AUTHENTICATION_BACKENDS = ["finetuning.sign_in.LimitedBackend"]
 # Whoever has set one up is asked for it anyway.
+MEMBERS_NEED_SECOND_FACTOR = env.bool("MEMBERS_NEED_SECOND_FACTOR", False)
 OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", False)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "finetuning:dashboard"
@@ -282,6 +280,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 CELERY_BEAT_SCHEDULE |= {
     name: {"task": name, "schedule": period}
     for name, period in {
+        "finetuning.tasks.delete_expired_sessions": timedelta(days=1),
         "finetuning.tasks.delete_expired_token_families": timedelta(days=1),
         "finetuning.tasks.delete_old_counters_and_answers": timedelta(hours=1),
         "finetuning.webhooks.tasks.delete_old_webhook_deliveries": timedelta(days=1),

@@ -35,6 +35,11 @@ def on_behalf_of(request: HttpRequest) -> Iterator[None]:
         _request.reset(token)
 
 
+def asking_request() -> HttpRequest | None:
+    """The request that is being answered; None in tasks and commands."""
+    return _request.get()
+
+
 def snapshot(row: models.Model) -> dict[str, Any]:
     """The audited columns of the row as they stand in memory, in JSON's types."""
     return _plain({name: getattr(row, name) for name in _audited(row)})

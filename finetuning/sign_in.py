@@ -62,6 +62,11 @@ class LimitedBackend(ModelBackend):
         audit.record("user.signed_in", user, by=user)
         return user
 
+    def get_user(self, user_id: Any) -> User | None:
+        """Whose session it is, with the second factor, for which each page asks."""
+        user = User.objects.select_related("second_factor").filter(pk=user_id).first()
+        return user if user and self.user_can_authenticate(user) else None
+
 
 def record_sign_out(request: HttpRequest) -> None:
     """Note that whoever asks leaves; nothing for somebody who is not signed in."""

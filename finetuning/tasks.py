@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import shared_task
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from finetuning.models import IdempotentAnswer, SignInCounter, StatChange, TokenFamily
@@ -11,6 +12,12 @@ from finetuning.models import IdempotentAnswer, SignInCounter, StatChange, Token
 @shared_task
 def compact_stats(**_: Any) -> None:
     StatChange.objects.compact()
+
+
+@shared_task
+def delete_expired_sessions(**_: Any) -> None:
+    """Their rows of PageSession go with them."""
+    Session.objects.filter(expire_date__lte=timezone.now()).delete()
 
 
 @shared_task

@@ -39,7 +39,7 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature
         user: User = super().save(commit)
-        user.revoke_tokens(timezone.now())
+        user.end_sign_ins(timezone.now())
         audit.record("user.password_changed", user)
         return user
 
@@ -65,7 +65,7 @@ class UserAdmin(OperatorAdmin, DjangoUserAdmin[User]):
         super().save_model(request, obj, form, change)
         if not obj.is_active:
             # Else they would live again with the user, who may have been deactivated for them.
-            obj.revoke_tokens(timezone.now())
+            obj.end_sign_ins(timezone.now())
 
 
 admin.site.unregister(Group)

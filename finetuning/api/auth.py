@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate
+from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +17,8 @@ from finetuning.api import tokens
 from finetuning.api.operations import ALLOWANCE
 from finetuning.api.serializers import ModelSerializer, Serializer
 from finetuning.errors import Conflict, NotFound
-from finetuning.models import Organization, Role, User
+from finetuning.models import Organization, Role, SecondFactor, User
+from finetuning.second_factor import services as second_factor
 
 TOKEN_LENGTH = 4096
 PAIR = OpenApiExample(
@@ -40,9 +44,32 @@ class UnknownOrganization(NotFound):
     code = "not_found"
 
 
+class CodeRequired(APIException):
+    status_code = 401
+    default_code = "second_factor_required"
+    default_detail = "Send `code`, too: the six digits that your app shows now."
+
+
+class CodeRefused(APIException):
+    status_code = 401
+    default_code = "wrong_code"
+    default_detail = "This code is wrong, or was used already. Wait for the next one."
+
+
+class NoSecondFactor(Conflict):
+    code = "no_second_factor"
+
+
+def code_field() -> serializers.RegexField:
+    return serializers.RegexField(
+        r"^[0-9]{3} ?[0-9]{3}$", required=False, help_text="Of the second factor, where there is one."
+    )
+
+
 class SignInSerializer(Serializer):
     email = serializers.CharField(max_length=254)
     password = serializers.CharField(max_length=1024, trim_whitespace=False, style={"input_type": "password"})
+    code = code_field()
 
 
 class RefreshSerializer(Serializer):
@@ -84,6 +111,37 @@ def read_body(serializer_class: type[Serializer], request: Request) -> dict[str,
     return values
 
 
+def sign_in(request: Request, *, email: str, password: str, code: str | None) -> User:
+    """Who has this password and, where one was set up, this second factor.
+
+    Raises SignInRefused, CodeRequired, CodeRefused, NoSecondFactor where everybody needs one, TooManySignIns.
+    """
+    user = authenticate(request._request, username=email, password=password)
+    if not isinstance(user, User):
+        raise tokens.SignInRefused
+    if user.confirmed_factor is None:
+        check_needs_no_factor(request)
+    elif code is None:
+        raise CodeRequired
+    else:
+        _show_code(user.confirmed_factor, code)
+    return user
+
+
+def check_needs_no_factor(request: Request) -> None:
+    """Raise NoSecondFactor where everybody needs one, for somebody who has none."""
+    if settings.MEMBERS_NEED_SECOND_FACTOR:
+        page = request.build_absolute_uri(reverse("second-factor"))
+        raise NoSecondFactor(f"Everybody here needs a second factor. Set up yours in a browser, at {page}.")
+
+
+def _show_code(factor: SecondFactor, code: str) -> None:
+    try:
+        second_factor.use_code(factor, code=code.replace(" ", ""))
+    except second_factor.WrongCode as refusal:
+        raise CodeRefused from refusal
+
+
 @extend_schema(tags=["auth"], auth=[], request=SignInSerializer, responses=TokenPairSerializer)
 class TokenView(APIView):
     authentication_classes = ()
@@ -111,12 +169,15 @@ class TokenView(APIView):
 
         The sign-in ends, and both tokens answer 401 from the next request on, after 30 days, when it is
         revoked, when a refresh token is used twice, when the member's role changes or the member is removed,
-        when the user's password changes, and when the user is deactivated or deleted. Then sign in again.
+        when the user's password or second factor changes, and when the user is deactivated or deleted. Then
+        sign in again.
+
+        Who has a second factor sends `code` too, what the app shows now: without it the answer is 401
+        `second_factor_required`, with a wrong one or one that was used 401 `wrong_code`. Renewing takes none.
+        Where everybody needs a second factor, 409 `no_second_factor` says on which page it is set up.
         """
         given = read_body(SignInSerializer, request)
-        user = authenticate(request._request, username=given["email"], password=given["password"])
-        if not isinstance(user, User):
-            raise tokens.SignInRefused
+        user = sign_in(request, email=given["email"], password=given["password"], code=given.get("code"))
         membership = user.memberships.select_related("organization").order_by("created_at", "id").first()
         if membership is None:
             raise NoOrganization("You belong to no organization yet. Ask an administrator to add you.")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth import authenticate
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
@@ -14,7 +13,14 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from finetuning.api import tokens
-from finetuning.api.auth import PAIR, TokenPairSerializer, read_body
+from finetuning.api.auth import (
+    PAIR,
+    TokenPairSerializer,
+    check_needs_no_factor,
+    code_field,
+    read_body,
+    sign_in,
+)
 from finetuning.api.examples import CREATED_AT, PERSON, example
 from finetuning.api.serializers import ModelSerializer, PersonSerializer, Serializer
 from finetuning.api.views import OrganizationViewSet
@@ -189,6 +195,7 @@ class AcceptSerializer(Serializer):
         max_length=1024, trim_whitespace=False, required=False, style={"input_type": "password"}
     )
     name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    code = code_field()
 
 
 @extend_schema(tags=["auth"], request=AcceptSerializer, responses=TokenPairSerializer)
@@ -201,7 +208,8 @@ class AcceptInvitationView(APIView):
         """A token pair for the organization that invited.
 
         With an access token of the invited person, `token` is enough. Without one, `password` is that of the
-        person's account; where the invited e-mail has none yet, the account is made with it, and with `name`.
+        person's account, and `code` of their second factor, if they have one: as for signing in. Where the
+        invited e-mail has no account yet, it is made with `password` and `name`.
         An invitation that was used, revoked or has expired is 404 `invitation_not_valid`; one for another
         e-mail 403 `invited_somebody_else`.
         """
@@ -220,10 +228,9 @@ def _accept_with_password(request: Request, invitation: Invitation, given: dict[
         detail = ErrorDetail("Give a password, or send an access token.", code="required")
         raise serializers.ValidationError({"password": [detail]})
     if invitations.find_invited_user(invitation) is None:
+        check_needs_no_factor(request)
         return invitations.accept_as_new_user(invitation, password=password, name=given.get("name", ""))
-    user = authenticate(request._request, username=invitation.email, password=password)
-    if not isinstance(user, User):
-        raise tokens.SignInRefused
+    user = sign_in(request, email=invitation.email, password=password, code=given.get("code"))
     return invitations.accept_invitation(invitation, user=user)
 
 

@@ -8,6 +8,7 @@ from finetuning.models.idempotency import IdempotentAnswer, IdempotentAnswerQuer
 from finetuning.models.installation import Installation
 from finetuning.models.invitations import Invitation, InvitationQuerySet
 from finetuning.models.organizations import Membership, Organization, OrganizationOwned, Role, Workspace
+from finetuning.models.page_sessions import PageSession, PageSessionQuerySet
 from finetuning.models.prices import BasePrice, BaseRetirement, announced_retirements, price_list
 from finetuning.models.providers import ProviderAccount, ProviderAccountQuerySet, ProviderNotice
 from finetuning.models.second_factor import SecondFactor
@@ -35,6 +36,8 @@ __all__ = [
     "Membership",
     "Organization",
     "OrganizationOwned",
+    "PageSession",
+    "PageSessionQuerySet",
     "ProviderAccount",
     "ProviderAccountQuerySet",
     "ProviderNotice",

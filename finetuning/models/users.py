@@ -1,7 +1,7 @@
 """People."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -10,6 +10,9 @@ from django.db.models.functions import Lower
 
 from finetuning.ids import uuid7
 from finetuning.models.tokens import TokenFamily, TokenFamilyQuerySet
+
+if TYPE_CHECKING:
+    from finetuning.models.second_factor import SecondFactor
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -81,3 +84,14 @@ class User(AbstractUser):
     def revoke_tokens(self, now: datetime) -> None:
         """End all sign-ins to the API, in every organization. Sign-ins to the web pages stay."""
         TokenFamily.objects.filter(membership__user=self).revoke(now)
+
+    def end_sign_ins(self, now: datetime, *, kept: str | None = None) -> None:
+        """End all sign-ins, to the API and to the pages; the session whose key is `kept` goes on."""
+        self.revoke_tokens(now)
+        self.page_sessions.exclude(session=kept).end()
+
+    @property
+    def confirmed_factor(self) -> "SecondFactor | None":
+        """What is asked for beside the password; None when there is nothing, or no code confirmed it yet."""
+        factor: SecondFactor | None = getattr(self, "second_factor", None)
+        return factor if factor and factor.confirmed_at else None

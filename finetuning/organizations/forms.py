@@ -91,6 +91,10 @@ class EndSignInForm(forms.Form):
     sign_in = forms.UUIDField()
 
 
+class EndSessionForm(forms.Form):
+    session = forms.UUIDField()
+
+
 class PasswordForm(PasswordChangeForm):
     """Django's, on a page that has another form before it."""
 

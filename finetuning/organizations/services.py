@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from finetuning import audit
 from finetuning.errors import Conflict, Invalid
-from finetuning.models import Organization, Role, TokenFamily, User, Workspace
+from finetuning.models import Organization, PageSession, Role, TokenFamily, User, Workspace
 from finetuning.services import create_organization
 
 # Each organization has limits of its own, so nobody may have any number of them.
@@ -99,6 +99,24 @@ def end_sign_in(family: TokenFamily, *, by: User) -> bool:
         return False
     audit.record("tokens.revoked", family.membership, by=by, details={"sign_in": family.pk})
     return True
+
+
+@transaction.atomic
+def end_session(session: PageSession) -> bool:
+    """End one session of the pages. False: it has ended before."""
+    if not PageSession.objects.filter(pk=session.pk).end():
+        return False
+    audit.record("user.session_ended", session.user, details={"session": session.pk})
+    return True
+
+
+@transaction.atomic
+def end_other_sessions(user: User, *, kept: str | None) -> int:
+    """End all sessions of the user but the one whose key is `kept`. Returns how many ended."""
+    ended = user.page_sessions.exclude(session=kept).end()
+    if ended:
+        audit.record("user.other_sessions_ended", user, details={"sessions": ended})
+    return ended
 
 
 def create_workspace(organization: Organization, *, name: str) -> Workspace:

@@ -13,5 +13,8 @@ urlpatterns = [
     path("audit", audit_views.list_entries, name="audit"),
     path("profile", views.show_profile, name="profile"),
     path("profile/sign-ins", views.end_sign_in, name="end-sign-in"),
+    path("profile/sessions", views.end_session, name="end-session"),
+    path("profile/sessions/others", views.end_other_sessions, name="end-other-sessions"),
+    path("profile/second-factor", views.remove_second_factor, name="remove-second-factor"),
     path("profile/password", views.change_password, name="password"),
 ]

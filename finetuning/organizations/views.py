@@ -15,6 +15,7 @@ from finetuning.models import Workspace
 from finetuning.organizations import services
 from finetuning.organizations.forms import (
     DeleteForm,
+    EndSessionForm,
     EndSignInForm,
     NameForm,
     PasswordForm,
@@ -22,6 +23,8 @@ from finetuning.organizations.forms import (
     SpendingForm,
 )
 from finetuning.passwords import services as passwords
+from finetuning.second_factor import services as second_factor
+from finetuning.second_factor.forms import RemoveForm
 from finetuning.tenancy import OrganizationRequest, admins_manage, owners_delete, service_decides
 
 SHOWN_SIGN_INS = 20
@@ -165,16 +168,21 @@ def _show_profile(
     *,
     form: ProfileForm | None = None,
     password_form: PasswordForm | None = None,
+    remove_form: RemoveForm | None = None,
 ) -> HttpResponse:
-    user = request.user
-    sign_ins = user.sign_ins(timezone.now())
+    user, now = request.user, timezone.now()
+    sign_ins, sessions = user.sign_ins(now), user.page_sessions.living(now)
     context = {
         "form": form or ProfileForm(initial={"name": user.get_full_name()}),
         "password_form": password_form or PasswordForm(user),
+        "remove_form": remove_form or RemoveForm(),
+        "factor": user.confirmed_factor,
+        "sessions": list(sessions.order_by("-began_at", "-id")[:SHOWN_SIGN_INS]),
+        "session_count": sessions.count(),
         "sign_ins": list(sign_ins.with_organization().order_by("-last_used_at", "-id")[:SHOWN_SIGN_INS]),
         "sign_in_count": sign_ins.count(),
     }
-    refused = any(given is not None and given.errors for given in (form, password_form))
+    refused = any(given is not None and given.errors for given in (form, password_form, remove_form))
     return render(request, "finetuning/profile.html", context, status=422 if refused else 200)
 
 
@@ -194,6 +202,50 @@ def end_sign_in(request: OrganizationRequest) -> HttpResponse:
     return redirect("settings:profile")
 
 
+# So are sessions and second factor.
+@require_POST
+@service_decides
+def end_session(request: OrganizationRequest) -> HttpResponse:
+    """End another of the user's sessions of the pages; this one ends by signing out."""
+    form = EndSessionForm(request.POST)
+    others = request.user.page_sessions.exclude(session=request.session.session_key).select_related("user")
+    found = others.filter(pk=form.cleaned_data["session"]).first() if form.is_valid() else None
+    if found is not None and services.end_session(found):
+        messages.success(request, "The session has ended. Its browser is asked to sign in again.")
+    else:
+        messages.error(request, "This session has ended already.")
+    return redirect("settings:profile")
+
+
+@require_POST
+@service_decides
+def end_other_sessions(request: OrganizationRequest) -> HttpResponse:
+    """End all of the user's sessions of the pages but this one."""
+    services.end_other_sessions(request.user, kept=request.session.session_key)
+    messages.success(request, "You are signed in to the pages in this browser only.")
+    return redirect("settings:profile")
+
+
+@sensitive_post_parameters("code")
+@require_POST
+@service_decides
+def remove_second_factor(request: OrganizationRequest) -> HttpResponse:
+    """Take the user's own second factor away. All other sign-ins end; this session goes on."""
+    factor, form = request.user.confirmed_factor, RemoveForm(request.POST)
+    if factor is None:
+        messages.error(request, "There is no second factor.")
+        return redirect("settings:profile")
+    if form.is_valid():
+        try:
+            second_factor.remove_factor(request, factor, code=form.cleaned_data["code"])
+        except Refused as refusal:
+            form.add_error("code", refusal.message)
+        else:
+            messages.success(request, "Your second factor is removed. You are signed out everywhere else.")
+            return redirect("settings:profile")
+    return _show_profile(request, remove_form=form)
+
+
 @sensitive_post_parameters()
 @require_POST
 @service_decides
@@ -202,7 +254,8 @@ def change_password(request: OrganizationRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(user, request.POST)
     if form.is_valid():
-        passwords.change_password(user, password=form.cleaned_data["new_password1"])
+        kept = request.session.session_key
+        passwords.change_password(user, password=form.cleaned_data["new_password1"], kept=kept)
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("settings:profile")

@@ -45,11 +45,14 @@ class LinkUsed(Conflict):
 
 
 @transaction.atomic
-def change_password(user: User, *, password: str) -> None:
-    """Set another password, which ends all other sessions and all tokens of the user."""
+def change_password(user: User, *, password: str, kept: str | None) -> None:
+    """Set another password, which ends all other sessions and all tokens of the user.
+
+    `kept` is the key of the session that asks.
+    """
     user.set_password(password)
     user.save(update_fields=["password"])
-    user.revoke_tokens(timezone.now())
+    user.end_sign_ins(timezone.now(), kept=kept)
     audit.record("user.password_changed", user)
 
 
@@ -88,5 +91,5 @@ def reset_password(user: User, *, password: str) -> None:
     with transaction.atomic():
         if not User.objects.filter(pk=user.pk, password=before).update(password=user.password):
             raise LinkUsed("This link was used a moment ago.")
-        user.revoke_tokens(timezone.now())
+        user.end_sign_ins(timezone.now())
         audit.record("user.password_reset", user, by=user)

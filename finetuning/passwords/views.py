@@ -1,5 +1,7 @@
 """The way back in: asking for a link, and choosing a password where it leads."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import PasswordResetConfirmView
@@ -46,6 +48,12 @@ class NewPassword(SuccessMessageMixin, PasswordResetConfirmView):  # type: ignor
     template_name = "registration/new_password.html"
     success_url = reverse_lazy("login")
     success_message = "Your password is changed. You are signed out everywhere: sign in with the new one."
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
+        # It may be one of those that have just ended, which cannot be written to any more.
+        self.request.session.flush()
+        return answer
 
 
 # Where the link is not valid Django's view answers any method.

@@ -1,6 +1,19 @@
-"""What the page asks for a code."""
+"""What the pages ask for: a password to begin with, then codes."""
+
+from typing import Any
 
 from django import forms
+
+from finetuning.sign_in import MAX_PASSWORD_LENGTH
+
+
+class BeginForm(forms.Form):
+    password = forms.CharField(
+        label="Your password",
+        max_length=MAX_PASSWORD_LENGTH,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password", "autofocus": True}),
+    )
 
 
 class CodeForm(forms.Form):
@@ -16,3 +29,11 @@ class CodeForm(forms.Form):
 
     def clean_code(self) -> str:
         return "".join(self.cleaned_data["code"].split())
+
+
+class RemoveForm(CodeForm):
+    """The same on a page that has other forms before it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["code"].widget.attrs["autofocus"]

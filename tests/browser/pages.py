@@ -53,13 +53,12 @@ PAGES = {
     "playground": ("playground:show", None),
     "audit": ("settings:audit", None),
     "profile": ("settings:profile", None),
+    "second-factor": ("second-factor", None),
     "api-datasets": ("dataset-list", None),
     "api-job": ("job-detail", "running_job"),
 }
 NO_PAGES = {
     *("healthz", "readyz", "metrics"),
-    # For operators.
-    "second-factor",
     *("datasets:cards", "datasets:status", "datasets:sample", "datasets:report", "datasets:export"),
     *("jobs:rows", "jobs:progress", "jobs:metrics", "jobs:log"),
 }

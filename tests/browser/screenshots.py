@@ -12,6 +12,7 @@ from tests.browser.pages import PUBLIC, addresses
 
 FOLDER = Path(os.environ.get("SCREENSHOTS") or settings.BASE_DIR / "docs" / "screenshots")
 VIEWS = {"light": {"width": 1280, "height": 800}, "dark": {"width": 390, "height": 844}}
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 # What is further down shows nothing new of the layout.
 HIGHEST = 1400
 
@@ -19,6 +20,7 @@ HIGHEST = 1400
 def test_pictures(world, user, member_cookie, live_server):
     user.first_name = "Grace Hopper"
     user.save()
+    user.page_sessions.update(address="192.0.2.7", user_agent=BROWSER)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open_chromium() as browser:
         for theme, viewport in VIEWS.items():

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from finetuning.second_factor.services import begin_factor
 from tests.browser.conftest import open_chromium
 from tests.browser.pages import PAGES, PUBLIC, STATUSES, addresses
 from tests.factories import DatasetFactory, FineTunedModelFactory, JobFactory
@@ -47,6 +48,13 @@ def test_long_names_and_many_rows_fit(organization, user, owner_cookie, live_ser
     with open_chromium() as browser:
         page = open_page(browser, live_server)
         assert problems_of(page, {one: one for one in shown}, owner_cookie, views=TWO_VIEWS) == {}
+
+
+def test_the_key_of_a_second_factor_can_be_entered_by_everybody(user, user_cookie, live_server):
+    begin_factor(user)
+    with open_chromium() as browser:
+        page = open_page(browser, live_server)
+        assert problems_of(page, {"second-factor": reverse("second-factor")}, user_cookie) == {}
 
 
 def test_text_from_right_to_left_runs_so(organization, user_cookie, live_server):

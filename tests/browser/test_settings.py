@@ -9,6 +9,7 @@ from finetuning.sandbox.faults import Fault
 from tests.browser.conftest import open_chromium
 from tests.browser.test_main_job import sign_in
 from tests.factories import PASSWORD
+from tests.finetuning.test_second_factor import code_from
 from tests.finetuning.webhook_receiver import listening
 
 pytestmark = pytest.mark.browser
@@ -58,6 +59,31 @@ def signs_out_and_in(page):
     expect(page.get_by_role("alert")).to_be_visible()
     sign_in(page, NEW)
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def test_a_second_factor_is_set_up_and_asked_for(user, user_cookie, live_server):
+    with open_chromium() as browser:
+        page = browser.new_context(base_url=live_server.url).new_page()
+        page.context.add_cookies([user_cookie])
+        page.goto("/settings/profile")
+        page.get_by_role("link", name="Set it up").click()
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Set it up").click()
+        secret = page.locator("#second-factor-key").inner_text()
+        page.get_by_label("Code of the app").fill(code_from(secret))
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_text("Your second factor is set up.")).to_be_visible()
+        page.get_by_role("button", name="Account:").click()
+        page.get_by_role("button", name="Sign out").click()
+
+        sign_in(page)
+        expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
+        page.get_by_label("Code of the app").fill("000000")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_text("This code is wrong").first).to_be_visible()
+        page.get_by_label("Code of the app").fill(code_from(secret, later=30))
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
 
 def test_a_key_is_shown_once(owner_cookie, live_server):

@@ -64,6 +64,17 @@ def choose(link, password=NEW):
     )
 
 
+def test_works_in_a_browser_that_is_signed_in(ask, client, user):
+    client.force_login(user)
+    ask(user.email)
+    opened = client.get(link_of(mail.outbox[0]))
+
+    answer = client.post(opened["Location"], {"new_password1": NEW, "new_password2": NEW}, follow=True)
+
+    assert "Your password is changed" in answer.text
+    assert answer.redirect_chain[-1] == ("/login", 302)
+
+
 def test_leads_back_in_and_ends_all_sign_ins(ask, client, user):
     pair, session = issue_tokens(user.memberships.get()), Client()
     session.force_login(user)

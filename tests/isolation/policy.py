@@ -302,10 +302,10 @@ PAGES = [
         Operation(method, "new-password", PUBLIC, of="text text", status=200, changes=False)
         for method in ("GET", "POST")
     ),
-    # For operators, whom nobody here is.
-    GET("second-factor", SIGNED_IN, status=404),
-    POST("second-factor", SIGNED_IN, send={"code": "123456"}, status=404, changes=False),
-    POST("begin-second-factor", SIGNED_IN, status=404, changes=False),
+    # Nobody here has begun to set one up.
+    GET("second-factor", SIGNED_IN),
+    POST("second-factor", SIGNED_IN, send={"code": "123456"}, status=200, changes=False),
+    POST("begin-second-factor", SIGNED_IN, send={"password": "x"}, status=422, changes=False),
     GET("finetuning:dashboard", VIEWER),
     GET("finetuning:search", VIEWER, query={"q": "name"}),
     GET("finetuning:organizations", SIGNED_IN),
@@ -417,6 +417,10 @@ PAGES = [
     POST("settings:profile", VIEWER, send=NAME),
     # It has none of that id.
     POST("settings:end-sign-in", VIEWER, send={"sign_in": Id("organization")}, changes=False),
+    POST("settings:end-session", VIEWER, send={"session": Id("organization")}, changes=False),
+    # Each has this one only, and no second factor.
+    POST("settings:end-other-sessions", VIEWER, changes=False),
+    POST("settings:remove-second-factor", VIEWER, send={"code": "123456"}, changes=False),
     POST("settings:password", VIEWER, send={"old_password": "x"}, status=422, changes=False),
     POST("provider_accounts:new", ADMIN, send={"name": "another", "kind": "sandbox"}),
     GET("provider_accounts:detail", VIEWER, of="provider_account"),
