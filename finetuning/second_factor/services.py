@@ -55,21 +55,23 @@ def show_factor(request: HttpRequest, factor: SecondFactor, *, code: str) -> Non
 
     Raises WrongCode, or TooManySignIns, as for passwords.
     """
-    is_new = factor.confirmed_at is None
-    use_code(factor, code=code)
-    if is_new:
-        factor.user.end_sign_ins(timezone.now(), kept=request.session.session_key)
+    use_code(factor, code=code, kept=request.session.session_key)
     request.session.cycle_key()
     request.session[SESSION_KEY] = _mark(factor)
 
 
-def use_code(factor: SecondFactor, *, code: str) -> None:
-    """Take one code, which is used up by that. Raises WrongCode, or TooManySignIns, as for passwords."""
+def use_code(factor: SecondFactor, *, code: str, kept: str | None = None) -> None:
+    """Take one code, which is used up by that; the first one ends all sign-ins but the session `kept`.
+
+    Raises WrongCode, or TooManySignIns, as for passwords.
+    """
     subject = _count(factor.user)
     is_new = factor.confirmed_at is None
     with transaction.atomic():
         is_right = factor.use_code(code, now=timezone.now())
         audit.record(_action(is_right=is_right, is_new=is_new), factor.user, by=factor.user)
+        if is_right and is_new:
+            factor.user.end_sign_ins(timezone.now(), kept=kept)
     if not is_right:
         raise WrongCode("This code is wrong, or was used already. Wait for the next one.", pointer="/code")
     SignInCounter.objects.take_back([subject])
