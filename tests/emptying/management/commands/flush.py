@@ -13,11 +13,11 @@ KEPT = {"django_content_type", "auth_permission"}
 class Command(flush.Command):
     def handle(self, *, database, **options):
         connection = connections[database]
-        tables = {*connection.introspection.django_table_names(only_existing=True, include_views=False)} - KEPT
+        named = connection.introspection.django_table_names(only_existing=True, include_views=False)
         with transaction.atomic(using=database), connection.cursor() as cursor:
             # Neither triggers nor foreign keys: all rows go, in any order.
             cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute(" UNION ALL ".join(map(is_full, sorted(tables))))
+            cursor.execute(" UNION ALL ".join(map(is_full, sorted({*named} - KEPT))))
             for (table,) in cursor.fetchall():
                 cursor.execute(f'DELETE FROM "{table}"')
 
