@@ -8,6 +8,9 @@ CASES ?= 20000
 PHASES ?= examples,coverage,fuzzing,stateful
 EXAMPLES ?= 10
 READY = .venv/.ready
+# What is started a hundred times is compiled once, whatever the environment says, and beside no source.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/bytecode
 
 .PHONY: run test check demo conformance screenshots clean
 .DEFAULT_GOAL = run
