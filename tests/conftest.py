@@ -36,10 +36,7 @@ hypothesis.settings.load_profile("patient")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """The longest tests come first, so that nobody waits for one at the end.
-
-    They come to one worker, for which what they share is built once.
-    """
+    """The longest tests come first, so that at the end no worker waits for another."""
     items.sort(key=lambda item: item.path.parent.name not in {"operations", "browser"})
 
 

@@ -129,9 +129,8 @@ class Quality:
 
     def report(self) -> QualityReport:
         """What all rows together are like."""
-        self._settle()
-        summary = self._statistics.summary()
         found = self.repeated()
+        summary = self._statistics.summary()
         exact = [alike for alike in found if alike.similarity == 1]
         near = [alike for alike in found if alike.similarity < 1]
         return QualityReport(
@@ -176,6 +175,8 @@ class Quality:
         self._waiting_bytes = 0
 
     def _take_plain(self) -> None:
+        if not self._plain:
+            return
         self._statistics.add_plain([row.messages for row in self._plain], tokens=self._plain_tokens)
         for row in self._plain:
             self._remember(row.words, row.line)

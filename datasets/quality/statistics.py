@@ -84,10 +84,10 @@ class Statistics(msgspec.Struct, kw_only=True):
         self._add_sample(texts[-1])
 
     def add_plain(self, rows: list[list[Message]], *, tokens: list[int]) -> None:
-        """Count rows of nothing but texts, all at once: a row costs a fifth of what `add` takes."""
+        """Count one or more rows of nothing but texts, all at once, which costs less than one by one."""
         self.examples += len(rows)
         self.total_tokens += sum(tokens)
-        self.longest_tokens = max(self.longest_tokens, *tokens, 0)
+        self.longest_tokens = max(self.longest_tokens, *tokens)
         self.truncated_examples += sum(count > MAX_EXAMPLE_TOKENS for count in tokens)
         _count_all(self.tokens_histogram, map(_doubling, tokens))
         _count_all(self.turns_histogram, map(_doubling, map(len, rows)))

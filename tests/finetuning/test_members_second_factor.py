@@ -1,7 +1,5 @@
 """A second factor of everybody: what it keeps out of the pages and the API, setting it up and removing it."""
 
-from datetime import timedelta
-
 import pytest
 import time_machine
 from django.test import Client
@@ -15,7 +13,7 @@ from finetuning.passwords import services as passwords
 from finetuning.second_factor import services
 from tests.conftest import api_client
 from tests.factories import PASSWORD
-from tests.finetuning.test_second_factor import NOW, PAGE, code_of, enter
+from tests.finetuning.test_second_factor import NOW, PAGE, code_of, confirmed_factor, enter
 from tests.finetuning.test_tokens_admin import is_alive
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +29,7 @@ def _stopped_clock():
 
 @pytest.fixture
 def factor(viewer):
-    factor = services.begin_factor(viewer)
-    factor.confirmed_at = NOW - timedelta(days=1)
-    factor.save()
-    return factor
+    return confirmed_factor(viewer)
 
 
 def wrong(factor):
@@ -148,9 +143,7 @@ def test_an_invitation_waits_behind_it(client, viewer, factor, other_organizatio
 
 
 def test_one_code_is_good_for_the_operators_site_too(operator):
-    factor = services.begin_factor(operator)
-    SecondFactor.objects.update(confirmed_at=NOW - timedelta(days=1))
-    browser = browser_of(operator)
+    factor, browser = confirmed_factor(operator), browser_of(operator)
 
     enter(browser, code_of(factor), "/")
 

@@ -30,12 +30,17 @@ def _stopped_clock():
         yield
 
 
-@pytest.fixture
-def factor(operator):
-    factor = services.begin_factor(operator)
+def confirmed_factor(user):
+    """One that the user set up yesterday."""
+    factor = services.begin_factor(user)
     factor.confirmed_at = NOW - timedelta(days=1)
     factor.save()
     return factor
+
+
+@pytest.fixture
+def factor(operator):
+    return confirmed_factor(operator)
 
 
 def code_of(factor, *, later=0):
