@@ -7,6 +7,8 @@ from typing import Any
 from celery import Celery, Task
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Celery would have a worker load every page and every part of the API, to check them as the web process does.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 
 class ObservedTask(Task[Any, Any]):

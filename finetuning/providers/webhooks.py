@@ -9,10 +9,12 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-
-from openai import OpenAI
+from typing import TYPE_CHECKING
 
 from finetuning import strict_json
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 SECRET_PREFIX = "whsec_"  # nosec B105 # noqa: S105 - the public beginning of every secret
 # By the Standard Webhooks specification, 1.0.
@@ -82,8 +84,11 @@ def _is_signed(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
 
 
 @cache
-def _verifier() -> OpenAI:
+def _verifier() -> "OpenAI":
     """The SDK's check hangs on a client. This one never asks anybody."""
+    # Only who receives notices needs the SDK, and it is slow to load.
+    from openai import OpenAI
+
     return OpenAI(api_key="unused", base_url="http://unused.invalid")
 
 
