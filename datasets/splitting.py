@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.quality.duplicates import BANDS, NEARLY_THE_SAME, SIGNATURE_BYTES, Prints
+from datasets.quality.duplicates import NEARLY_THE_SAME, Prints
+from datasets.quality.fingerprints import BANDS, SIGNATURE_BYTES
 
 # Comparing all pairs of so many is quick; of more it is not worth the wait.
 COMPARED_PAIRWISE = 512

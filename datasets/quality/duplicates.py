@@ -7,7 +7,7 @@ band are compared.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from struct import Struct
@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-SIGNATURE_BYTES = 64
-BANDS = 8
+from datasets.quality.fingerprints import BANDS, SIGNATURE_BYTES, Array8, Array64, Fingerprints, Indexes
+
 # The share of common shingles from which on two examples count as nearly the same.
 NEARLY_THE_SAME = 0.8
 # A text of a few words has too few shingles to be judged.
@@ -29,15 +29,14 @@ _SHINGLE_BYTES = 16
 # Lists of numbers become an array in half the time by way of their bytes.
 _MINIMA = Struct(f"<{SIGNATURE_BYTES}I")
 _TEXTS_AT_ONCE = 500
+_PARTS = 16
+_COMPARED_AT_ONCE = 20_000
 _SPACE = 0x20
 # UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
 _WIDE_CHARACTER = 0xE0
 # Odd constants that spread the bits, from SplitMix64.
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
 
-Array64 = npt.NDArray[np.uint64]
-Array8 = npt.NDArray[np.uint8]
-Indexes = npt.NDArray[np.intp]
 Shares = npt.NDArray[np.float64]
 
 
@@ -122,40 +121,47 @@ def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
     return hashes, np.searchsorted(starts, text_ends)
 
 
-def repeated(prints: Prints) -> list[Alike]:
+def repeated(prints: Fingerprints) -> list[Alike]:
     """Each example that says the same, or nearly, as an earlier one, in the order of lines."""
     others, similarity = _most_alike(prints)
+    lines = prints.lines()
     return [
         Alike(
             position=int(row),
-            line=int(prints.lines[row]),
-            other_line=int(prints.lines[others[row]]),
+            line=int(lines[row]),
+            other_line=int(lines[others[row]]),
             similarity=round(float(similarity[row]), 2),
         )
-        for row in np.flatnonzero(others >= 0)
+        for row in np.flatnonzero(similarity)
     ]
 
 
-def _most_alike(prints: Prints) -> tuple[Indexes, Shares]:
-    """For each example the most similar of those that it is compared with, -1 for none, and how similar."""
-    own = np.arange(len(prints.lines))
-    same = _first_with_same(prints.digests)
-    is_same = same != own
-    others, similarity = np.where(is_same, same, -1), is_same.astype(float)
-    judged = prints.signatures.any(axis=1) & ~is_same
-    bands = prints.signatures.reshape(-1, SIGNATURE_BYTES).view(np.uint64)
+def _most_alike(prints: Fingerprints) -> tuple[Indexes, Shares]:
+    """For each example the most similar of those that it is compared with, and how similar: 0 for none."""
+    others = np.zeros(len(prints), dtype=np.intp)
+    similarity = np.zeros(len(prints))
+    for rows, firsts in _earlier_with_same(prints.digests()):
+        others[rows], similarity[rows] = firsts, 1
     for number in range(BANDS):
-        found = _first_with_same(bands[:, number])
-        rows = np.flatnonzero(judged & (found != own))
-        agreeing = prints.signatures[found[rows]] == prints.signatures[rows]
-        # Only the very same is 1.
-        shares = np.minimum(agreeing.mean(axis=1), 0.99)
-        better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows])
-        others[rows[better]], similarity[rows[better]] = found[rows[better]], shares[better]
+        for rows, firsts in _earlier_with_same(prints.band(number)):
+            agreeing = prints.signatures(firsts) == prints.signatures(rows)
+            # Only the very same is 1.
+            shares = np.minimum(agreeing.mean(axis=1), 0.99)
+            better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows])
+            others[rows[better]], similarity[rows[better]] = firsts[better], shares[better]
     return others, similarity
 
 
-def _first_with_same(keys: Array64) -> Indexes:
-    """For each value the first index at which it occurs."""
-    _, firsts, places = np.unique(keys, return_index=True, return_inverse=True)
-    return firsts[places]
+def _earlier_with_same(keys: Array64) -> Iterator[tuple[Indexes, Indexes]]:
+    """The indexes of values that occur before, with the first index of each; 0 is no value.
+
+    Some at a time, by their first byte: sorting takes several times the memory of what is sorted.
+    """
+    first_bytes = keys.view(np.uint8)[:: keys.itemsize]
+    for part in range(_PARTS):
+        here = np.flatnonzero((first_bytes % _PARTS == part) & (keys != 0))
+        _, firsts, places = np.unique(keys[here], return_index=True, return_inverse=True)
+        repeats = np.flatnonzero(firsts[places] != np.arange(len(here)))
+        for start in range(0, len(repeats), _COMPARED_AT_ONCE):
+            some = repeats[start : start + _COMPARED_AT_ONCE]
+            yield here[some], here[firsts[places[some]]]

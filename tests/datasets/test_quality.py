@@ -1,6 +1,7 @@
 import json
 import random
 import sys
+from array import array
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ from rensa import RMinHash
 
 from datasets.quality import Quality, duplicates
 from datasets.quality.answers import is_refusal
+from datasets.quality.fingerprints import MEMORY_BYTES, SIGNATURE_BYTES, Fingerprints
 from datasets.quality.languages import shares
 from datasets.quality.private_data import Placeholders, find, looks_private, masked, problem_of, redact
 from tests.datasets.hostile.corpus import assistant, user
@@ -75,6 +77,24 @@ def test_keeps_of_each_minimum_its_last_byte():
     expected = [bytes(minimum % 256 for minimum in row) for row in whole.to_rows()]
     expected[20] = bytes(duplicates.SIGNATURE_BYTES)
     assert signatures == b"".join(expected)
+
+
+def test_keeps_fingerprints_of_many_rows_whatever_their_order():
+    rows = 3 * MEMORY_BYTES // 72
+    chance = np.random.default_rng(1)
+    digests = chance.integers(1, 2**63, rows, dtype=np.uint64)
+    signatures = chance.integers(1, 256, (rows, SIGNATURE_BYTES), dtype=np.uint8)
+    prints, last = Fingerprints(), Fingerprints()
+    half = rows // 2
+    last.add(array("L", range(1, half + 1)), digests[:half].tobytes(), signatures[:half].tobytes())
+    prints.add(array("L", range(half + 1, rows + 1)), digests[half:].tobytes(), signatures[half:].tobytes())
+    prints.merge(last)
+
+    chosen = np.array([rows - 1, 0, half, 0, half - 1])
+    assert prints.lines().tolist() == list(range(1, rows + 1))
+    assert np.array_equal(prints.digests(), digests)
+    assert np.array_equal(prints.band(7), signatures[:, 56:].copy().view(np.uint64)[:, 0])
+    assert np.array_equal(prints.signatures(chosen), signatures[chosen])
 
 
 def test_compares_texts_without_spaces():
