@@ -112,6 +112,9 @@ class Statistics(msgspec.Struct, kw_only=True):
                 # Of two texts that begin alike, the same one stays whatever the order.
                 self.samples = {key: max(mine.get(key, ""), theirs.get(key, "")) for key in mine | theirs}
                 self._keep_samples()
+            elif name == "system_prompts":
+                for prompt, count in theirs.items():
+                    self._count_prompt(prompt, count)
             elif isinstance(mine, dict):
                 for key, count in theirs.items():
                     mine[key] = mine.get(key, 0) + count
@@ -120,6 +123,7 @@ class Statistics(msgspec.Struct, kw_only=True):
 
     def summary(self) -> Summary:
         """The counts in the order in which they are shown."""
+        self._keep_samples()
         counted = {
             name: getattr(self, name)
             for name in self.__struct_fields__
@@ -156,9 +160,11 @@ class Statistics(msgspec.Struct, kw_only=True):
         if role not in {"system", "developer"}:
             self.without_system_prompt += 1
             return
-        prompt = text[:PROMPT_CHARACTERS]
+        self._count_prompt(text[:PROMPT_CHARACTERS], 1)
+
+    def _count_prompt(self, prompt: str, count: int) -> None:
         if prompt in self.system_prompts or len(self.system_prompts) < KEPT_PROMPTS:
-            _count(self.system_prompts, prompt)
+            self.system_prompts[prompt] = self.system_prompts.get(prompt, 0) + count
 
     def _add_sample(self, text: str) -> None:
         start = text[:MIN_LANGUAGE_CHARACTERS]

@@ -317,3 +317,15 @@ def test_parts_merge_to_what_the_whole_would_be(rows, cut, swapped):
     first.merge(second)
 
     assert first.report() == whole.report()
+
+
+def test_many_rows_in_parts_come_to_what_the_whole_would_be():
+    rows = [
+        chat(text(seed, 6), text(seed + 9_000, 9), system=f"You are number {seed}.") for seed in range(1_100)
+    ]
+    parts = [quality_of(rows[start : start + 110], first_line=start + 1) for start in range(0, 1_100, 110)]
+
+    for part in parts[1:]:
+        parts[0].merge(part)
+
+    assert parts[0].report() == quality_of(rows).report()
