@@ -22,8 +22,8 @@ from datasets.storing import commit_soon, replace_examples
 from datasets.tally import LinesLost, Tally, judged
 from datasets.validation.plain import read_lines
 
-SPLIT_ABOVE_BYTES = 32 * 1024 * 1024
-RANGE_BYTES = 8 * 1024 * 1024
+SPLIT_ABOVE_BYTES = 8 * 1024 * 1024
+RANGE_BYTES = 4 * 1024 * 1024
 # A range takes seconds, so a reader that has not come back after that is dead.
 LEASE = timedelta(minutes=5)
 
