@@ -44,9 +44,9 @@ def backup(world, tmp_path):
 class Elsewhere:
     """An empty database on the same server and an empty storage, where another copy of the product runs."""
 
-    name = "restored_elsewhere"
-
     def __init__(self, media):
+        # Each worker of the tests has a place of its own.
+        self.name = f"{connection.settings_dict['NAME']}_elsewhere"
         self.media = media
         self.variables = {"MEDIA_ROOT": str(media)}
 
@@ -71,11 +71,12 @@ class Elsewhere:
 
 @pytest.fixture
 def elsewhere(tmp_path, db):
-    name = sql.Identifier(Elsewhere.name)
+    elsewhere = Elsewhere(tmp_path / "media")
+    name = sql.Identifier(elsewhere.name)
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as session:
         session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         session.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        yield Elsewhere(tmp_path / "media")
+        yield elsewhere
         session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
