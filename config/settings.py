@@ -5,6 +5,7 @@ Every variable is listed in `.env.example`.
 """
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,9 @@ INSTALLED_APPS.append("django.forms")
 
 DATABASES = {
     # Under ASGI each request has a thread of its own, whose connection nobody would use again.
-    "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=0),
+    "default": env.dj_db_url(
+        "DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=0, conn_health_checks=True
+    ),
 }
 # A process that is paused, or whose machine is lost, in the middle of a transaction keeps its rows locked.
 IDLE_IN_TRANSACTION_SECONDS = env.float("IDLE_IN_TRANSACTION_SECONDS", 60)
@@ -125,7 +128,7 @@ DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
 DIRECT_DATABASE_URL = env.str("DIRECT_DATABASE_URL", "")
 # A streaming replica, for reads that may lag.
 if env.str("REPLICA_DATABASE_URL", ""):
-    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=0)
+    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=0, conn_health_checks=True)
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
 DATABASE_ROUTERS = ["config.replica.ReplicaRouter"]
@@ -252,6 +255,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # With the broker down, accepting a request must not hang: the sweep finds the row anyway.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
+# Celery would close the connection before and after each task; `config.celery` looks after it.
+CELERY_DB_REUSE_MAX = sys.maxsize
 # Steps of jobs never wait behind a large file. A worker that is given no --queues takes from all of them.
 CELERY_TASK_DEFAULT_QUEUE = "fast"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("fast", "ingest", "gateway")]
