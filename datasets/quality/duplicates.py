@@ -7,7 +7,7 @@ band are compared.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from struct import Struct
@@ -140,28 +140,38 @@ def _most_alike(prints: Fingerprints) -> tuple[Indexes, Shares]:
     """For each example the most similar of those that it is compared with, and how similar: 0 for none."""
     others = np.zeros(len(prints), dtype=np.intp)
     similarity = np.zeros(len(prints))
-    for rows, firsts in _earlier_with_same(prints.digests()):
-        others[rows], similarity[rows] = firsts, 1
+    rows, firsts = _earlier_with_same(prints.digests())
+    others[rows], similarity[rows] = firsts, 1
     for number in range(BANDS):
-        for rows, firsts in _earlier_with_same(prints.band(number)):
-            agreeing = prints.signatures(firsts) == prints.signatures(rows)
-            # Only the very same is 1.
-            shares = np.minimum(agreeing.mean(axis=1), 0.99)
-            better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows])
-            others[rows[better]], similarity[rows[better]] = firsts[better], shares[better]
+        rows, firsts = _earlier_with_same(prints.band(number))
+        for start in range(0, len(rows), _COMPARED_AT_ONCE):
+            some = slice(start, start + _COMPARED_AT_ONCE)
+            shares = _shares(prints, rows[some], firsts[some])
+            better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows[some]])
+            found = rows[some][better]
+            others[found], similarity[found] = firsts[some][better], shares[better]
     return others, similarity
 
 
-def _earlier_with_same(keys: Array64) -> Iterator[tuple[Indexes, Indexes]]:
-    """The indexes of values that occur before, with the first index of each; 0 is no value.
+def _shares(prints: Fingerprints, rows: Indexes, others: Indexes) -> Shares:
+    """How similar each of `rows` is to the one of `others`. Only the very same is 1."""
+    signatures = prints.signatures(np.concatenate([rows, others]))
+    agreeing = signatures[: len(rows)] == signatures[len(rows) :]
+    shares: Shares = agreeing.mean(axis=1)
+    return np.minimum(shares, 0.99)
+
+
+def _earlier_with_same(keys: Array64) -> tuple[Indexes, Indexes]:
+    """The indexes of values that occur before, and for each the first index of its value; 0 is no value.
 
     Some at a time, by their first byte: sorting takes several times the memory of what is sorted.
     """
     first_bytes = keys.view(np.uint8)[:: keys.itemsize]
+    rows, earlier = [], []
     for part in range(_PARTS):
         here = np.flatnonzero((first_bytes % _PARTS == part) & (keys != 0))
         _, firsts, places = np.unique(keys[here], return_index=True, return_inverse=True)
         repeats = np.flatnonzero(firsts[places] != np.arange(len(here)))
-        for start in range(0, len(repeats), _COMPARED_AT_ONCE):
-            some = repeats[start : start + _COMPARED_AT_ONCE]
-            yield here[some], here[firsts[places[some]]]
+        rows.append(here[repeats])
+        earlier.append(here[firsts[places[repeats]]])
+    return np.concatenate(rows), np.concatenate(earlier)
