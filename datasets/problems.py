@@ -18,14 +18,15 @@ class Problem:
     """Something wrong (`error`: the row is rejected) or worth a look (`warning`).
 
     `line` counts physical lines from 1 and is None for the file as a whole. `pointer` is a JSON pointer
-    (RFC 6901) into the row; in a JSON array it begins with the number of the element. Every text can be
-    stored and shown as it is.
+    (RFC 6901) into the row; in a JSON array it begins with the number of the element, `element`.
+    Every text can be stored and shown as it is.
     """
 
     code: str
     message: str
     severity: Severity = "error"
     line: int | None = None
+    element: int | None = None
     pointer: str = ""
     found: str = ""
     expected: str = ""
@@ -35,9 +36,11 @@ class Problem:
     def is_error(self) -> bool:
         return self.severity == "error"
 
-    def inside(self, row: str) -> Self:
-        """The same problem where the row that it is in stands at the pointer `row`."""
-        return replace(self, pointer=f"{row}{self.pointer}"[:MAX_POINTER_CHARACTERS]) if row else self
+    def inside(self, element: int | None) -> Self:
+        """The same problem where the row that it is in is an element of an array."""
+        if element is None:
+            return self
+        return replace(self, element=element, pointer=f"/{element}{self.pointer}"[:MAX_POINTER_CHARACTERS])
 
 
 @dataclass(kw_only=True)

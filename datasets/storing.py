@@ -13,7 +13,10 @@ from datasets.models import Dataset, DatasetProblem, TrainingExample
 from datasets.problems import Problem
 from datasets.tally import Accepted
 
-_COLUMNS = ("dataset_id", "position", "line", "token_count", "messages", "attributes", "conversation_id")
+_COLUMNS = (
+    *("dataset_id", "position", "line", "token_count", "messages", "attributes", "conversation_id"),
+    "element",
+)
 _PROBLEM_COLUMNS = tuple(Problem.__dataclass_fields__)
 # PostgreSQL's manual, "COPY", "Binary Format".
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -24,6 +27,7 @@ _JSONB_START = Struct(">iB")
 _JSONB_VERSION = 1
 _UUID = Struct(">i16s")
 _NULL = Struct(">i").pack(-1)
+_INTEGER = Struct(">ii")
 _WRITTEN_ROWS = 200
 
 
@@ -94,8 +98,9 @@ def _packed(
             _JSONB_START.pack(1 + len(row.attributes), _JSONB_VERSION),
             row.attributes,
             _UUID.pack(16, conversation.bytes) if conversation else _NULL,
+            _NULL if row.element is None else _INTEGER.pack(4, row.element),
         )
-        if len(pieces) >= 5 * _WRITTEN_ROWS:
+        if len(pieces) >= 6 * _WRITTEN_ROWS:
             yield b"".join(pieces)
             pieces.clear()
     yield b"".join(pieces)

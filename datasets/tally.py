@@ -32,6 +32,7 @@ class Accepted(msgspec.Struct, gc=False):
     messages: bytes
     attributes: bytes
     tokens: int
+    element: int | None = None
 
     @property
     def size(self) -> int:
@@ -181,7 +182,7 @@ def judge(reading: Reading, tally: Tally) -> tuple[int, list[Problem]]:
     """
     if isinstance(reading, Row):
         tokens, problems = _judge_row(reading, tally)
-        return tokens, [problem.inside(reading.pointer) for problem in problems]
+        return tokens, [problem.inside(reading.element) for problem in problems]
     if isinstance(reading, Problem):
         return 0, [reading]
     if isinstance(reading, UnreadableRow):
@@ -198,14 +199,15 @@ def _judge_row(row: Row, tally: Tally) -> tuple[int, list[Problem]]:
     problems += [*check_tokens(tokens, line=row.line), *_check_method(row, tally)]
     if _has_error(problems):
         return 0, problems
-    return tokens, problems + tally.quality.add(row.value, line=row.line, tokens=tokens)
+    found = tally.quality.add(row.value, line=row.line, element=row.element, tokens=tokens)
+    return tokens, problems + found
 
 
 def repeated(found: Iterable[Alike], plan: Plan) -> Iterator[Problem]:
     """The warnings of examples that repeat an earlier one."""
     for alike in found:
-        place = plan.place_in_words(alike.other_line)
-        yield Problem(
+        place = plan.place_in_words(alike.other_line, alike.other_element)
+        problem = Problem(
             code=alike.code,
             severity="warning",
             line=alike.line,
@@ -214,6 +216,7 @@ def repeated(found: Iterable[Alike], plan: Plan) -> Iterator[Problem]:
             else f"The example is {alike.similarity:.0%} like the one on {place}.",
             fix="Keep one of them.",
         )
+        yield problem.inside(alike.element)
 
 
 def _has_error(problems: list[Problem]) -> bool:
@@ -237,7 +240,11 @@ def _accepted(row: Row, tokens: int) -> Accepted:
     assert isinstance(row.value, dict)
     messages, attributes = split_row(row.value)
     return Accepted(
-        line=row.line, messages=_as_json(messages), attributes=_as_json(attributes), tokens=tokens
+        line=row.line,
+        messages=_as_json(messages),
+        attributes=_as_json(attributes),
+        tokens=tokens,
+        element=row.element,
     )
 
 

@@ -272,10 +272,10 @@ class ProblemSerializer(ModelSerializer):
 
 @example(examples.EXAMPLE)
 class ExampleSerializer(ModelSerializer):
-    """Needs `problems_by_line` in the context."""
+    """Needs `problems_by_place` in the context: by line and element."""
 
     messages = serializers.ListField(child=serializers.DictField(), read_only=True)
-    problems = serializers.SerializerMethodField("problems_of_line")
+    problems = serializers.SerializerMethodField("problems_of_row")
     conversation_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
@@ -284,8 +284,8 @@ class ExampleSerializer(ModelSerializer):
         read_only_fields = fields
 
     @extend_schema_field(ProblemSerializer(many=True))
-    def problems_of_line(self, example: TrainingExample) -> Any:
-        problems = self.context["problems_by_line"].get(example.line, [])
+    def problems_of_row(self, example: TrainingExample) -> Any:
+        problems = self.context["problems_by_place"].get((example.line, example.element), [])
         return ProblemSerializer(problems, many=True).data
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from contextlib import AbstractContextManager
 from typing import Any
 
+from django.db.models import Q
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -157,10 +158,12 @@ class DatasetViewSet(OrganizationViewSet):
         dataset = self.get_object()
         found = dataset.examples.matching(**self.valid_query(shapes.ExampleFilters))
         rows: list[Any] = self.paginate_queryset(found.order_by("position")) or []
-        problems: dict[int, list[DatasetProblem]] = defaultdict(list)
-        for problem in dataset.problems.filter(line__in=[row.line for row in rows]).order_by("id"):
-            problems[problem.line].append(problem)
-        context = {"problems_by_line": problems}
+        problems: dict[tuple[int, int | None], list[DatasetProblem]] = defaultdict(list)
+        of_element = Q(element=None) | Q(element__in=[row.element for row in rows])
+        on_lines = dataset.problems.filter(of_element, line__in=[row.line for row in rows])
+        for problem in on_lines.order_by("id"):
+            problems[problem.line, problem.element].append(problem)
+        context = {"problems_by_place": problems}
         return self.get_paginated_response(shapes.ExampleSerializer(rows, many=True, context=context).data)
 
 

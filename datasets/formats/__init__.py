@@ -44,13 +44,13 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row. `line` is the physical line on which it starts, from 1; `value` any JSON value; `pointer` is
-    where it stands in an array, of which one line may hold all.
+    """One row. `line` is the physical line on which it starts, from 1; `value` any JSON value; `element` is
+    its number in a JSON array, from 0, for one line may hold all of it.
     """
 
     line: int
     value: object
-    pointer: str = ""
+    element: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

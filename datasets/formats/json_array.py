@@ -142,12 +142,12 @@ class _Elements:
         self._skipping = False
         if content == b"" and self._closed and self.count == 0:
             return
-        row, pointer = parse_row(content, line=self._element_line), f"/{self.count}"
+        row, element = parse_row(content, line=self._element_line), self.count
         self.count += 1
         if isinstance(row, Row):
-            yield replace(row, pointer=pointer)
+            yield replace(row, element=element)
         else:
-            yield replace(row, problem=row.problem.inside(pointer))
+            yield replace(row, problem=row.problem.inside(element))
 
 
 def _not_an_array(opening: bytes, *, line: int) -> Problem:

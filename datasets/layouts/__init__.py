@@ -84,10 +84,11 @@ class Plan:
         part = self.parts[max(0, number)]
         return part.name, line - part.first_line + 1
 
-    def place_in_words(self, line: int) -> str:
-        """`line 3`, or `line 3 of b.jsonl`."""
+    def place_in_words(self, line: int, element: int | None = None) -> str:
+        """`line 3`, or `line 3 of b.jsonl`; in a JSON array `line 3, /12`."""
         name, number = self.place(line)
-        return f"line {number:,} of {name}" if name else f"line {number:,}"
+        words = f"line {number:,} of {name}" if name else f"line {number:,}"
+        return words if element is None else f"{words}, /{element}"
 
 
 class NotInLayout(Exception):

@@ -108,14 +108,14 @@ class _Conversion:
         try:
             converted = self._converter(value)
         except NotInLayout as refusal:
-            yield UnreadableRow(line=row.line, problem=refusal.at(row.line).inside(row.pointer))
+            yield UnreadableRow(line=row.line, problem=refusal.at(row.line).inside(row.element))
         except StrictJSONError as error:
             pointer = error.pointer[:MAX_POINTER_CHARACTERS]
             problem = Problem(code=error.code, line=row.line, pointer=pointer, message=error.message)
-            yield UnreadableRow(line=row.line, problem=problem.inside(row.pointer))
+            yield UnreadableRow(line=row.line, problem=problem.inside(row.element))
         else:
             unused = self._not_used(converted.unused, row.line)
-            yield from (problem.inside(row.pointer) for problem in unused)
+            yield from (problem.inside(row.element) for problem in unused)
             yield replace(row, value=converted.value)
 
     def _not_used(self, names: Iterable[str], line: int) -> Iterator[Problem]:

@@ -25,15 +25,16 @@ class TrainingExampleQuerySet(models.QuerySet["TrainingExample"]):
         return found.order_by("position")
 
     def matching(self, *, search: str = "", problem: str = "") -> Self:
-        """Examples whose messages contain the text `search` and whose line has a problem with that code."""
+        """Examples whose messages contain the text `search` and whose row has a problem with that code."""
         found = self
         if search:
             # The column is JSON: what is looked for is written as it stands there.
             written = json.dumps(search, ensure_ascii=False)[1:-1]
             found = found.alias(text=Cast("messages", models.TextField())).filter(text__icontains=written)
         if problem:
-            lines = DatasetProblem.objects.filter(dataset=OuterRef("dataset"), line=OuterRef("line"))
-            found = found.filter(Exists(lines.filter(code=problem)))
+            on_line = DatasetProblem.objects.filter(dataset=OuterRef("dataset"), line=OuterRef("line"))
+            of_row = on_line.filter(Q(element=OuterRef("element")) | Q(element=None))
+            found = found.filter(Exists(of_row.filter(code=problem)))
         return found
 
 
@@ -45,6 +46,7 @@ class TrainingExample(models.Model):
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples", db_index=False)
     position = models.IntegerField(help_text="Counts from 0 within the dataset.")
     line = models.IntegerField(help_text="The line of the file on which it starts, from 1.")
+    element = models.IntegerField(null=True, help_text="Its number in a JSON array, from 0.")
     messages = models.JSONField()
     attributes = models.JSONField(default=dict)
     token_count = models.IntegerField()
@@ -88,7 +90,7 @@ class TrainingExample(models.Model):
     @property
     def place(self) -> str:
         """The line in words, and of which file where there are several."""
-        return self.dataset.plan.place_in_words(self.line)
+        return self.dataset.plan.place_in_words(self.line, self.element)
 
 
 class DatasetProblem(models.Model):
@@ -103,6 +105,7 @@ class DatasetProblem(models.Model):
     code = models.CharField(max_length=40)
     severity = models.CharField(max_length=10, choices=Severity.choices)
     line = models.IntegerField(null=True, help_text="Null: it concerns the file as a whole.")
+    element = models.IntegerField(null=True, help_text="The number in a JSON array, from 0.")
     pointer = models.CharField(max_length=500, blank=True)
     message = models.TextField()
     found = models.TextField(blank=True)
@@ -113,7 +116,7 @@ class DatasetProblem(models.Model):
         db_table = "dataset_problems"
         indexes = [
             models.Index(fields=["dataset", "line", "id"], name="dataset_problems_by_line"),
-            models.Index(fields=["dataset", "code", "line"], name="dataset_problems_by_code"),
+            models.Index(fields=["dataset", "code", "line", "element"], name="dataset_problems_by_row"),
         ]
 
     def __str__(self) -> str:

@@ -48,7 +48,9 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
 class _State(msgspec.Struct, kw_only=True):
     statistics: Statistics = msgspec.field(default_factory=Statistics)
     private_data: dict[str, int] = msgspec.field(default_factory=dict)
+    # By an older version: of a file that is being read while this one is installed.
     lines: bytes = b""
+    places: bytes = b""
     digests: bytes = b""
     signatures: bytes = b""
 
@@ -60,19 +62,21 @@ class Quality:
         self._statistics = Statistics()
         self._private_data: dict[str, int] = {}
         self._prints = Fingerprints()
-        self._waiting_lines = array("L")
+        self._waiting_places = array("L")
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._plain: list[PlainRow] = []
         self._plain_tokens: list[int] = []
 
-    def add(self, row: Mapping[str, Any], *, line: int, tokens: int) -> list[Problem]:
-        """Take in a valid row of `line` with its token count. Returns warnings of private data in it."""
+    def add(
+        self, row: Mapping[str, Any], *, line: int, element: int | None = None, tokens: int
+    ) -> list[Problem]:
+        """Take in a valid row with its place and its token count. Returns warnings of private data in it."""
         self._take_plain()
         texts = texts_of(row)
         self._statistics.add(row, texts, tokens=tokens)
         words = "\n".join(texts).encode()
-        self._remember(words, line)
+        self._remember(words, duplicates.place_of(line, element))
         self._wait_with(len(words))
         return self.private_in(row, line=line)
 
@@ -103,11 +107,11 @@ class Quality:
     def dump(self) -> bytes:
         """What `load` makes an equal one of."""
         self._settle()
-        lines, digests, signatures = self._prints.parts()
+        places, digests, signatures = self._prints.parts()
         state = _State(
             statistics=self._statistics,
             private_data=self._private_data,
-            lines=lines.tobytes(),
+            places=places.tobytes(),
             digests=digests,
             signatures=signatures,
         )
@@ -120,7 +124,9 @@ class Quality:
         quality = cls()
         quality._statistics = state.statistics
         quality._private_data = state.private_data
-        quality._prints.add(array("L", state.lines), state.digests, state.signatures)
+        places = array("L", [duplicates.place_of(line, None) for line in array("L", state.lines)])
+        places.frombytes(state.places)
+        quality._prints.add(places, state.digests, state.signatures)
         return quality
 
     def report(self) -> QualityReport:
@@ -139,7 +145,7 @@ class Quality:
         )
 
     def repeated(self) -> list[Alike]:
-        """Each row that says the same, or nearly, as an earlier one, in the order of lines."""
+        """Each row that says the same, or nearly, as an earlier one, in the order of the file."""
         self._settle()
         return duplicates.repeated(self._prints)
 
@@ -153,8 +159,8 @@ class Quality:
         """Nothing waits any more."""
         self._take_plain()
         digests = b"".join(map(duplicates.digest, self._waiting))
-        self._prints.add(self._waiting_lines, digests, duplicates.signatures(self._waiting))
-        del self._waiting_lines[:]
+        self._prints.add(self._waiting_places, digests, duplicates.signatures(self._waiting))
+        del self._waiting_places[:]
         self._waiting.clear()
         self._waiting_bytes = 0
 
@@ -163,10 +169,10 @@ class Quality:
             return
         self._statistics.add_plain([row.messages for row in self._plain], tokens=self._plain_tokens)
         for row in self._plain:
-            self._remember(row.words, row.line)
+            self._remember(row.words, duplicates.place_of(row.line, None))
         self._plain.clear()
         self._plain_tokens.clear()
 
-    def _remember(self, words: bytes, line: int) -> None:
-        self._waiting_lines.append(line)
+    def _remember(self, words: bytes, place: int) -> None:
+        self._waiting_places.append(place)
         self._waiting.append(duplicates.normalized(words))

@@ -43,12 +43,14 @@ Shares = npt.NDArray[np.float64]
 class Alike(msgspec.Struct, frozen=True, kw_only=True):
     """The example on `line` says what the one on `other_line` says; `similarity` is 1 for the very same.
 
-    `position` counts the examples from 0, for several may stand on one line.
+    `position` counts the examples from 0; `element` is its number in a JSON array.
     """
 
     position: int
     line: int
+    element: int | None = None
     other_line: int
+    other_element: int | None = None
     similarity: float
 
     @property
@@ -122,18 +124,36 @@ def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
 
 
 def repeated(prints: Fingerprints) -> list[Alike]:
-    """Each example that says the same, or nearly, as an earlier one, in the order of lines."""
+    """Each example that says the same, or nearly, as an earlier one, in the order of the file."""
     others, similarity = _most_alike(prints)
-    lines = prints.lines()
+    places = prints.places()
     return [
-        Alike(
-            position=int(row),
-            line=int(lines[row]),
-            other_line=int(lines[others[row]]),
-            similarity=round(float(similarity[row]), 2),
-        )
-        for row in np.flatnonzero(similarity)
+        _alike(row, int(places[row]), int(places[others[row]]), float(similarity[row]))
+        for row in np.flatnonzero(similarity).tolist()
     ]
+
+
+def place_of(line: int, element: int | None) -> int:
+    """The place of a row as one number; rows have the order of their numbers."""
+    return line << 32 | (0 if element is None else element + 1)
+
+
+def _alike(position: int, place: int, other: int, similarity: float) -> Alike:
+    line, element = _line_and_element(place)
+    other_line, other_element = _line_and_element(other)
+    return Alike(
+        position=position,
+        line=line,
+        element=element,
+        other_line=other_line,
+        other_element=other_element,
+        similarity=round(similarity, 2),
+    )
+
+
+def _line_and_element(place: int) -> tuple[int, int | None]:
+    line, counted = divmod(place, 1 << 32)
+    return line, counted - 1 if counted else None
 
 
 def _most_alike(prints: Fingerprints) -> tuple[Indexes, Shares]:

@@ -28,41 +28,41 @@ Indexes = npt.NDArray[np.intp]
 
 
 class Fingerprints:
-    """Those of many rows. What there is of a row beside its line is kept in a temporary file, for it would be
-    the largest part of the memory that a file of a gigabyte takes. Indexes count rows in the order of lines.
+    """Those of many rows. All but the place of a row, a number, is kept in a temporary file, for it would be
+    the largest part of the memory that a file of a gigabyte takes. Indexes count rows in the order of places.
     """
 
     def __init__(self) -> None:
-        self._lines = array("L")
+        self._places = array("L")
         self._records = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115 - closed below
         weakref.finalize(self, self._records.close)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._places)
 
-    def add(self, lines: "array[int]", digests: bytes, signatures: bytes) -> None:
-        """Take in rows: for each its line, its digest and its signature, in any order of lines."""
-        records = np.empty((len(lines), _COLUMNS), dtype=np.uint64)
+    def add(self, places: "array[int]", digests: bytes, signatures: bytes) -> None:
+        """Take in rows: for each its place, its digest and its signature, in any order of places."""
+        records = np.empty((len(places), _COLUMNS), dtype=np.uint64)
         records[:, 0] = np.frombuffer(digests, dtype=np.uint64)
         records[:, 1:] = np.frombuffer(signatures, dtype=np.uint64).reshape(-1, BANDS)
-        self._lines += lines
+        self._places += places
         self._records.seek(0, 2)
         self._records.write(records.tobytes())
 
     def parts(self) -> "tuple[array[int], bytes, bytes]":
         """What `add` takes to make an equal one."""
         records = np.concatenate([*self._chunks(), np.empty((0, _COLUMNS), dtype=np.uint64)])
-        return self._lines, records[:, 0].tobytes(), records[:, 1:].tobytes()
+        return self._places, records[:, 0].tobytes(), records[:, 1:].tobytes()
 
     def merge(self, other: "Fingerprints") -> None:
         """Take in all rows of another one."""
         self.add(*other.parts())
 
-    def lines(self) -> Array64:
-        """The line of each row."""
-        lines = np.array(self._lines, dtype=np.uint64)
+    def places(self) -> Array64:
+        """The place of each row."""
+        places = np.array(self._places, dtype=np.uint64)
         order = self._order()
-        return lines if order is None else lines[order]
+        return places if order is None else places[order]
 
     def digests(self) -> Array64:
         """The digest of each row, as a number."""
@@ -97,6 +97,6 @@ class Fingerprints:
             yield np.frombuffer(chunk, dtype=np.uint64).reshape(-1, _COLUMNS)
 
     def _order(self) -> Indexes | None:
-        """Where in the file the rows are in the order of their lines; None: they are in that order."""
-        lines = np.frombuffer(self._lines, dtype=np.dtype(self._lines.typecode))
-        return None if np.all(lines[:-1] <= lines[1:]) else np.argsort(lines, kind="stable")
+        """Where in the file the rows are in the order of their places; None: they are in that order."""
+        places = np.frombuffer(self._places, dtype=np.dtype(self._places.typecode))
+        return None if np.all(places[:-1] <= places[1:]) else np.argsort(places, kind="stable")

@@ -225,6 +225,21 @@ def test_finds_examples_by_text_or_problem(api, organization, query):
     assert [row["position"] for row in page["data"]] == [1]
 
 
+def test_tells_examples_of_one_line_apart(api, organization):
+    rows = [{}, *map(row, range(12)), row(4)]
+    created = upload(api, json.dumps(rows).encode(), file_name="all.json").json()
+    reading.validate_dataset(organization.datasets.get(pk=created["id"]))
+
+    page = api.get(f"{DATASETS}/{created['id']}/examples", {"problem": "duplicate"}).json()
+    whole = api.get(f"{DATASETS}/{created['id']}/examples").json()
+
+    [again] = page["data"]
+    [problem] = again["problems"]
+    assert (again["position"], problem["line"], problem["pointer"]) == (12, 1, "/13")
+    assert problem["message"] == "The same example stands on line 1, /5."
+    assert [example["position"] for example in whole["data"] if example["problems"]] == [12]
+
+
 @pytest.mark.parametrize("problem", ["duplicates", "\0", "x" * 41])
 def test_refuses_a_problem_that_there_is_not(api, organization, problem):
     dataset = DatasetFactory(organization=organization, examples=1)

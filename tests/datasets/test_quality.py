@@ -91,7 +91,7 @@ def test_keeps_fingerprints_of_many_rows_whatever_their_order():
     prints.merge(last)
 
     chosen = np.array([rows - 1, 0, half, 0, half - 1])
-    assert prints.lines().tolist() == list(range(1, rows + 1))
+    assert prints.places().tolist() == list(range(1, rows + 1))
     assert np.array_equal(prints.digests(), digests)
     assert np.array_equal(prints.band(7), signatures[:, 56:].copy().view(np.uint64)[:, 0])
     assert np.array_equal(prints.signatures(chosen), signatures[chosen])

@@ -69,7 +69,7 @@ def check_problem(problem):
 
 def check_rules_again(reading, problems):
     """The rules say the same again, and say of a repaired row what its repair says."""
-    alone = [problem.inside(reading.pointer) for problem in check_row(reading.value, line=reading.line)]
+    alone = [problem.inside(reading.element) for problem in check_row(reading.value, line=reading.line)]
     assert [problem for problem in problems if problem in alone] == alone
     repaired = repair_row(reading.value, line=reading.line)
     assert repaired.left == check_row(repaired.value, line=reading.line)
