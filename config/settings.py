@@ -5,7 +5,6 @@ Every variable is listed in `.env.example`.
 """
 
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -115,9 +114,7 @@ INSTALLED_APPS.append("django.forms")
 
 DATABASES = {
     # Under ASGI each request has a thread of its own, whose connection nobody would use again.
-    "default": env.dj_db_url(
-        "DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=0, conn_health_checks=True
-    ),
+    "default": env.dj_db_url("DATABASE_URL", "postgres://attune@127.0.0.1/attune", conn_max_age=0),
 }
 # A process that is paused, or whose machine is lost, in the middle of a transaction keeps its rows locked.
 IDLE_IN_TRANSACTION_SECONDS = env.float("IDLE_IN_TRANSACTION_SECONDS", 60)
@@ -128,7 +125,7 @@ DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
 DIRECT_DATABASE_URL = env.str("DIRECT_DATABASE_URL", "")
 # A streaming replica, for reads that may lag.
 if env.str("REPLICA_DATABASE_URL", ""):
-    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=0, conn_health_checks=True)
+    DATABASES["replica"] = env.dj_db_url("REPLICA_DATABASE_URL", conn_max_age=0)
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
 DATABASE_ROUTERS = ["config.replica.ReplicaRouter"]
@@ -256,7 +253,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 # Celery would close the connection before and after each task; `config.celery` looks after it.
-CELERY_DB_REUSE_MAX = sys.maxsize
+CELERY_DB_REUSE_MAX = 2**63
 # Steps of jobs never wait behind a large file. A worker that is given no --queues takes from all of them.
 CELERY_TASK_DEFAULT_QUEUE = "fast"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("fast", "ingest", "gateway")]
