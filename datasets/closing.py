@@ -22,6 +22,8 @@ MAX_ATTEMPTS = 5
 SHOWN_ERRORS = 100
 SHOWN_PROMPTS = 20
 SHOWN_PROMPT_CHARACTERS = 200
+# The number of an element begins the pointer.
+_SHOWN_FIELDS = tuple(name for name in Problem.__dataclass_fields__ if name != "element")
 
 
 class LeaseLost(Exception):
@@ -92,7 +94,7 @@ def _record_verdict(dataset: Dataset, tally: Tally, **columns: Any) -> None:
         status=Dataset.Status.INVALID if tally.report.errors else Dataset.Status.VALID,
         now=timezone.now(),
         problem_counts=dict(tally.report.counts),
-        validation_errors=list(errors.values(*Problem.__dataclass_fields__)[:SHOWN_ERRORS]),
+        validation_errors=list(errors.values(*_SHOWN_FIELDS)[:SHOWN_ERRORS]),
         **columns,
     )
     if not recorded:

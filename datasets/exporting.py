@@ -83,12 +83,12 @@ def export_dataset(dataset: Dataset, file_format: FileFormat) -> Iterator[bytes]
     if file_format == "json" == dataset.format and dataset.has_vendor_rows:
         return _stored(dataset)
     chosen = FORMATS[file_format]
-    for line, row in _rows(dataset):
+    for place, row in _rows(dataset):
         try:
             chosen.convert(row)
         except NotRepresentable as reason:
             raise NotExportable(
-                f"Line {line:,} does not fit into {chosen.name}: {reason} JSON Lines takes everything."
+                f"{place.capitalize()} does not fit into {chosen.name}: {reason} JSON Lines takes everything."
             ) from reason
     return _written(dataset, chosen)
 
@@ -98,9 +98,9 @@ def _stored(dataset: Dataset) -> Iterator[bytes]:
         yield from stored.chunks(CHUNK_BYTES)
 
 
-def _rows(dataset: Dataset) -> Iterator[tuple[int, Row]]:
+def _rows(dataset: Dataset) -> Iterator[tuple[str, Row]]:
     for example in dataset.examples.order_by("position").iterator(chunk_size=EXAMPLES_AT_ONCE):
-        yield example.line, row_of(example)
+        yield dataset.plan.place_in_words(example.line, example.element), row_of(example)
 
 
 def _written(dataset: Dataset, chosen: ExportFormat) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ class PreviewedRow:
     """
 
     line: int
+    element: int | None
     row: object
     token_count: int
     problems: list[DatasetProblem]
@@ -112,6 +113,7 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
             preview.rows.append(
                 PreviewedRow(
                     line=reading.line,
+                    element=reading.element if isinstance(reading, Row) else None,
                     row=row,
                     token_count=tokens,
                     problems=problems,

@@ -77,7 +77,7 @@ def held_back(
     `conversations` says of each example which conversation it is from; None: of none that is known. `ties`
     are other pairs that belong together.
     """
-    groups = _groups(len(prints.lines), chain(_pairs(prints, conversations), ties))
+    groups = _groups(len(prints.digests), chain(_pairs(prints, conversations), ties))
     chosen: set[int] = set()
     for group in sorted(groups, key=lambda group: _rank(group[0], seed)):
         if len(chosen) + len(group) <= size:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.db.models import QuerySet
 
 from datasets.models import Dataset, TrainingExample
@@ -72,11 +71,11 @@ def validation_positions(dataset: Dataset, *, split: float, seed: int) -> frozen
         return frozenset()
     examples = dataset.examples.order_by("position")
     conversations = list(examples.values_list("conversation_id", flat=True))
-    positions = np.array(list(examples.values_list("position", flat=True)), dtype=np.uint64)
+    positions = list(examples.values_list("position", flat=True))
     openings = Openings()
-    prints = duplicates.prints_of(_words(examples, openings), lines=positions)
+    prints = duplicates.prints_of(_words(examples, openings))
     chosen = held_back(prints, conversations, size=size, seed=seed, ties=openings.pairs())
-    return frozenset(int(positions[index]) for index in chosen)
+    return frozenset(positions[index] for index in chosen)
 
 
 def _words(examples: QuerySet[TrainingExample], openings: Openings) -> Iterator[bytes]:

@@ -272,8 +272,9 @@ class ProblemSerializer(ModelSerializer):
 
 @example(examples.EXAMPLE)
 class ExampleSerializer(ModelSerializer):
-    """Needs `problems_by_place` in the context: by line and element."""
+    """What is trained, and what there is to say about its row."""
 
+    # Needs `problems_by_place` in the context, by line and element.
     messages = serializers.ListField(child=serializers.DictField(), read_only=True)
     problems = serializers.SerializerMethodField("problems_of_row")
     conversation_id = serializers.UUIDField(read_only=True, allow_null=True)

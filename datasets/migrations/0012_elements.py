@@ -17,12 +17,4 @@ class Migration(migrations.Migration):
             name='element',
             field=models.IntegerField(help_text='The number in a JSON array, from 0.', null=True),
         ),
-        migrations.AddIndex(
-            model_name='datasetproblem',
-            index=models.Index(fields=['dataset', 'code', 'line', 'element'], name='dataset_problems_by_row'),
-        ),
-        migrations.RemoveIndex(
-            model_name='datasetproblem',
-            name='dataset_problems_by_code',
-        ),
     ]

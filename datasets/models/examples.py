@@ -5,7 +5,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Sum
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from datasets.models.datasets import Dataset
 
@@ -33,7 +33,8 @@ class TrainingExampleQuerySet(models.QuerySet["TrainingExample"]):
             found = found.alias(text=Cast("messages", models.TextField())).filter(text__icontains=written)
         if problem:
             on_line = DatasetProblem.objects.filter(dataset=OuterRef("dataset"), line=OuterRef("line"))
-            of_row = on_line.filter(Q(element=OuterRef("element")) | Q(element=None))
+            # Most have no element, and nothing equals null.
+            of_row = on_line.alias(own=Coalesce("element", -1)).filter(own=Coalesce(OuterRef("element"), -1))
             found = found.filter(Exists(of_row.filter(code=problem)))
         return found
 
@@ -116,7 +117,7 @@ class DatasetProblem(models.Model):
         db_table = "dataset_problems"
         indexes = [
             models.Index(fields=["dataset", "line", "id"], name="dataset_problems_by_line"),
-            models.Index(fields=["dataset", "code", "line", "element"], name="dataset_problems_by_row"),
+            models.Index(fields=["dataset", "code", "line"], name="dataset_problems_by_code"),
         ]
 
     def __str__(self) -> str:

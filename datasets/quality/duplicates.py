@@ -30,7 +30,7 @@ _SHINGLE_BYTES = 16
 _MINIMA = Struct(f"<{SIGNATURE_BYTES}I")
 _TEXTS_AT_ONCE = 500
 _PARTS = 16
-_COMPARED_AT_ONCE = 20_000
+_COMPARED_AT_ONCE = 100_000
 _SPACE = 0x20
 # UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
 _WIDE_CHARACTER = 0xE0
@@ -61,9 +61,8 @@ class Alike(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Prints:
-    """Fingerprints of n examples in the order of their lines: n lines, n digests, n x 64 bytes."""
+    """Fingerprints of n examples: n digests, n x 64 bytes."""
 
-    lines: Array64
     digests: Array64
     signatures: Array8
 
@@ -91,15 +90,14 @@ def signatures(texts: Sequence[bytes]) -> bytes:
     return rows.tobytes()
 
 
-def prints_of(texts: Iterable[bytes], *, lines: Array64) -> Prints:
-    """The fingerprints of `texts`, one for each of `lines`; not all texts are kept at once."""
+def prints_of(texts: Iterable[bytes]) -> Prints:
+    """The fingerprints of `texts`; not all texts are kept at once."""
     digests, signed = bytearray(), bytearray()
     remaining = iter(texts)
     while batch := [normalized(text) for text in islice(remaining, _TEXTS_AT_ONCE)]:
         digests += b"".join(map(digest, batch))
         signed += signatures(batch)
     return Prints(
-        lines=lines,
         digests=np.frombuffer(bytes(digests), dtype=np.uint64),
         signatures=np.frombuffer(bytes(signed), dtype=np.uint8).reshape(-1, SIGNATURE_BYTES),
     )
@@ -139,8 +137,8 @@ def place_of(line: int, element: int | None) -> int:
 
 
 def _alike(position: int, place: int, other: int, similarity: float) -> Alike:
-    line, element = _line_and_element(place)
-    other_line, other_element = _line_and_element(other)
+    line, element = line_and_element(place)
+    other_line, other_element = line_and_element(other)
     return Alike(
         position=position,
         line=line,
@@ -151,7 +149,8 @@ def _alike(position: int, place: int, other: int, similarity: float) -> Alike:
     )
 
 
-def _line_and_element(place: int) -> tuple[int, int | None]:
+def line_and_element(place: int) -> tuple[int, int | None]:
+    """What `place_of` has made a place of."""
     line, counted = divmod(place, 1 << 32)
     return line, counted - 1 if counted else None
 
@@ -164,6 +163,8 @@ def _most_alike(prints: Fingerprints) -> tuple[Indexes, Shares]:
     others[rows], similarity[rows] = firsts, 1
     for number in range(BANDS):
         rows, firsts = _earlier_with_same(prints.band(number))
+        is_new = similarity[rows] < 1
+        rows, firsts = rows[is_new], firsts[is_new]
         for start in range(0, len(rows), _COMPARED_AT_ONCE):
             some = slice(start, start + _COMPARED_AT_ONCE)
             shares = _shares(prints, rows[some], firsts[some])

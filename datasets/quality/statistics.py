@@ -169,7 +169,7 @@ class Statistics(msgspec.Struct, kw_only=True):
     def _add_sample(self, text: str) -> None:
         start = text[:MIN_LANGUAGE_CHARACTERS]
         key = crc32(start.encode())
-        if key < self.sampled_below and len(start) == MIN_LANGUAGE_CHARACTERS:
+        if key <= self.sampled_below and len(start) == MIN_LANGUAGE_CHARACTERS:
             self.samples[key] = max(text[:LANGUAGE_CHARACTERS], self.samples.get(key, ""))
             if len(self.samples) > 2 * LANGUAGE_SAMPLES:
                 self._keep_samples()

@@ -64,6 +64,16 @@ def test_finds_examples_that_differ_in_a_word():
     assert all(found.similarity > 0.8 for found in report.duplicates)
 
 
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_finds_the_same_a_few_at_a_time(monkeypatch, at_once):
+    rows = [chat(text(seed % 9) + " more" * (seed % 4), text(1_000 + seed % 9)) for seed in range(80)]
+    expected = quality_of(rows).repeated()
+    monkeypatch.setattr(duplicates, "_COMPARED_AT_ONCE", at_once)
+
+    assert quality_of(rows).repeated() == expected
+    assert {found.code for found in expected} == {"duplicate", "near_duplicate"}
+
+
 def test_keeps_of_each_minimum_its_last_byte():
     texts = [text(seed).encode() for seed in range(20)] + [b"too short", text(3).encode()]
     hashes, ends = duplicates._shingles(texts)

@@ -25,23 +25,17 @@ TEXTS = st.builds(text, st.sampled_from([0, 3, 60, 120, 180, 240]), changed=st.i
 EXAMPLES = st.lists(st.tuples(TEXTS | st.binary(max_size=40), st.none() | st.integers(0, 5)), max_size=60)
 
 
-def prints_of(texts):
-    return duplicates.prints_of(texts, lines=np.arange(len(texts), dtype=np.uint64))
-
-
 def part(prints, indexes):
     kept = np.array(sorted(indexes), dtype=int)
-    return duplicates.Prints(
-        lines=prints.lines[kept], digests=prints.digests[kept], signatures=prints.signatures[kept]
-    )
+    return duplicates.Prints(digests=prints.digests[kept], signatures=prints.signatures[kept])
 
 
 def leaks(training, validation):
     """Each of the validation data that the duplicates of one file would be told of, were both that file."""
     return [
         (known, asked)
-        for known in range(len(training.lines))
-        for asked in range(len(validation.lines))
+        for known in range(len(training.digests))
+        for asked in range(len(validation.digests))
         if are_alike(training, known, validation, asked)
     ]
 
@@ -58,7 +52,7 @@ def are_alike(one, first, other, second):
 
 @given(examples=EXAMPLES, size=st.integers(0, 30), seed=st.integers(0, 2**31 - 1))
 def test_leaks_nothing_and_keeps_conversations_together(examples, size, seed):
-    prints = prints_of([words for words, _ in examples])
+    prints = duplicates.prints_of([words for words, _ in examples])
     conversations = [conversation for _, conversation in examples]
 
     validation = held_back(prints, conversations, size=size, seed=seed)
@@ -74,7 +68,7 @@ def test_leaks_nothing_and_keeps_conversations_together(examples, size, seed):
 
 @given(examples=st.lists(TEXTS, min_size=2, max_size=40), seed=st.integers(0, 2**31 - 1))
 def test_leaks_nothing_where_too_many_are_alike_to_compare_all(examples, seed):
-    prints = prints_of(examples)
+    prints = duplicates.prints_of(examples)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(splitting, "COMPARED_PAIRWISE", 1)
         validation = held_back(prints, [None] * len(examples), size=len(examples) // 2, seed=seed)
@@ -84,14 +78,14 @@ def test_leaks_nothing_where_too_many_are_alike_to_compare_all(examples, seed):
 
 
 def test_the_property_would_notice_a_leak():
-    prints = prints_of([text(0), text(0, changed=1), text(120)])
+    prints = duplicates.prints_of([text(0), text(0, changed=1), text(120)])
 
     assert leaks(part(prints, {0, 2}), part(prints, {1})) != []
     assert held_back(prints, [None] * 3, size=1, seed=1) == {2}
 
 
 def test_holds_back_as_many_as_asked_where_nothing_is_alike():
-    prints = prints_of([f"text number {n} of its own kind {n * n}".encode() for n in range(100)])
+    prints = duplicates.prints_of([f"text number {n} of its own kind {n * n}".encode() for n in range(100)])
     nowhere = [None] * 100
 
     first = held_back(prints, nowhere, size=20, seed=7)

@@ -30,19 +30,20 @@ def raw_columns(dataset):
     """As PostgreSQL has them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT position, line, token_count, messages::text, attributes::text, conversation_id"
+            "SELECT position, line, token_count, messages::text, attributes::text, conversation_id, element"
             " FROM training_examples WHERE dataset_id = %s ORDER BY position",
             [dataset.pk],
         )
         return cursor.fetchall()
 
 
-def accepted(line, messages, attributes, tokens):
+def accepted(line, messages, attributes, tokens, element=None):
     return Accepted(
         line=line,
         messages=json.dumps(messages, ensure_ascii=False).encode(),
         attributes=json.dumps(attributes).encode(),
         tokens=tokens,
+        element=element,
     )
 
 
@@ -61,12 +62,15 @@ def test_stores_what_the_orm_would(organization):
     copied, made = DatasetFactory(organization=organization), DatasetFactory(organization=organization)
     chance = random.Random(1)
     rows = [
-        (position + 1, chance.choice(VALUES), chance.choice(VALUES), chance.randrange(2**31))
+        (
+            *(position + 1, chance.choice(VALUES), chance.choice(VALUES), chance.randrange(2**31)),
+            chance.choice((None, 0, position)),
+        )
         for position in range(500)
     ]
 
     store(copied, [accepted(*row) for row in rows], conversation_ids={3: talk.pk})
-    for position, (line, messages, attributes, tokens) in enumerate(rows):
+    for position, (line, messages, attributes, tokens, element) in enumerate(rows):
         made.examples.create(
             position=position,
             line=line,
@@ -74,6 +78,7 @@ def test_stores_what_the_orm_would(organization):
             attributes=attributes,
             token_count=tokens,
             conversation=talk if line == 3 else None,
+            element=element,
         )
 
     assert raw_columns(copied) == raw_columns(made)
