@@ -106,8 +106,7 @@ def _forget_surplus(dataset: Dataset) -> None:
     numbered = dataset.problems.annotate(
         number=Window(RowNumber(), partition_by="code", order_by=[F("line").asc(nulls_first=True), "id"])
     )
-    surplus = numbered.filter(number__gt=KEPT_PER_CODE).values_list("pk", flat=True)
-    dataset.problems.filter(pk__in=list(surplus)).delete()
+    dataset.problems.filter(pk__in=numbered.filter(number__gt=KEPT_PER_CODE).values("pk")).delete()
 
 
 def _shown(quality: QualityReport) -> dict[str, Any]:
