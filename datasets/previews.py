@@ -7,7 +7,7 @@ from typing import IO, cast
 from django.core.files.uploadedfile import UploadedFile
 
 from datasets import uploads
-from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, Row
+from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, BlankRow, Row
 from datasets.formats.sections import Section
 from datasets.layouts import Columns, Plan
 from datasets.layouts.reading import read_examples
@@ -28,7 +28,7 @@ class PreviewedRow:
     """
 
     line: int
-    element: int | None
+    place: str
     row: object
     token_count: int
     problems: list[DatasetProblem]
@@ -110,10 +110,11 @@ def _fill(preview: Preview, file: IO[bytes], plan: Plan, limit: int) -> None:
             preview.problems += problems
         else:
             row = reading.value if isinstance(reading, Row) else None
+            element = None if isinstance(reading, BlankRow) else reading.element
             preview.rows.append(
                 PreviewedRow(
                     line=reading.line,
-                    element=reading.element if isinstance(reading, Row) else None,
+                    place=plan.place_in_words(reading.line, element),
                     row=row,
                     token_count=tokens,
                     problems=problems,

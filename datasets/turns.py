@@ -86,7 +86,7 @@ def shown_row(row: PreviewedRow) -> ShownRow:
     """The row of a preview, cut down to what a page shows."""
     example = shown_example(_example(row.row)) if row.accepted and isinstance(row.row, dict) else None
     return ShownRow(
-        place=f"line {row.line:,}" if row.element is None else f"line {row.line:,}, /{row.element}",
+        place=row.place,
         accepted=row.accepted,
         token_count=row.token_count,
         turns=example.turns if example else [],

@@ -58,6 +58,10 @@ class UnreadableRow:
     line: int
     problem: Problem
 
+    @property
+    def element(self) -> int | None:
+        return self.problem.element
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlankRow:

@@ -167,10 +167,10 @@ def _most_alike(prints: Fingerprints) -> tuple[Indexes, Shares]:
         rows, firsts = rows[is_new], firsts[is_new]
         for start in range(0, len(rows), _COMPARED_AT_ONCE):
             some = slice(start, start + _COMPARED_AT_ONCE)
-            shares = _shares(prints, rows[some], firsts[some])
-            better = (shares >= NEARLY_THE_SAME) & (shares > similarity[rows[some]])
-            found = rows[some][better]
-            others[found], similarity[found] = firsts[some][better], shares[better]
+            here, there = rows[some], firsts[some]
+            shares = _shares(prints, here, there)
+            better = (shares >= NEARLY_THE_SAME) & (shares > similarity[here])
+            others[here[better]], similarity[here[better]] = there[better], shares[better]
     return others, similarity
 
 

@@ -108,6 +108,7 @@ def test_tells_rows_of_one_line_apart():
 
     found = [[problem.code for problem in row.problems] for row in preview.rows]
     assert found == [[], ["not_object"], ["duplicate"], []]
+    assert [row.place for row in preview.rows] == [f"line 1, /{element}" for element in range(4)]
 
 
 def test_a_mapping_is_tried_before_it_is_used():
