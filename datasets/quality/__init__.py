@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
+import numpy as np
 
 from datasets.problems import Problem
 from datasets.quality import duplicates, private_data
@@ -112,7 +113,7 @@ class Quality:
         state = _State(
             statistics=self._statistics,
             private_data=self._private_data,
-            lines=array("L", [line for line, _ in map(duplicates.line_and_element, places)]).tobytes(),
+            lines=duplicates.lines_of(np.array(places, dtype=np.uint64)).tobytes(),
             digests=digests,
             signatures=signatures,
         )
@@ -125,8 +126,8 @@ class Quality:
         quality = cls()
         quality._statistics = state.statistics
         quality._private_data = state.private_data
-        places = array("L", [duplicates.place_of(line, None) for line in array("L", state.lines)])
-        quality._prints.add(places, state.digests, state.signatures)
+        places = duplicates.places_of(np.frombuffer(state.lines, dtype=np.uint64))
+        quality._prints.add(array("L", places.tobytes()), state.digests, state.signatures)
         return quality
 
     def report(self) -> QualityReport:

@@ -31,6 +31,7 @@ _MINIMA = Struct(f"<{SIGNATURE_BYTES}I")
 _TEXTS_AT_ONCE = 500
 _PARTS = 16
 _COMPARED_AT_ONCE = 100_000
+_ELEMENT_BITS = 32
 _SPACE = 0x20
 # UTF-8: the first byte of a character of three or four bytes, as in Chinese, Japanese and emoji.
 _WIDE_CHARACTER = 0xE0
@@ -133,7 +134,17 @@ def repeated(prints: Fingerprints) -> list[Alike]:
 
 def place_of(line: int, element: int | None) -> int:
     """The place of a row as one number; rows have the order of their numbers."""
-    return line << 32 | (0 if element is None else element + 1)
+    return line << _ELEMENT_BITS | (0 if element is None else element + 1)
+
+
+def places_of(lines: Array64) -> Array64:
+    """The places of rows that have a line of their own."""
+    return lines << np.uint64(_ELEMENT_BITS)
+
+
+def lines_of(places: Array64) -> Array64:
+    """The line of each place."""
+    return places >> np.uint64(_ELEMENT_BITS)
 
 
 def _alike(position: int, place: int, other: int, similarity: float) -> Alike:
@@ -151,7 +162,7 @@ def _alike(position: int, place: int, other: int, similarity: float) -> Alike:
 
 def line_and_element(place: int) -> tuple[int, int | None]:
     """What `place_of` has made a place of."""
-    line, counted = divmod(place, 1 << 32)
+    line, counted = divmod(place, 1 << _ELEMENT_BITS)
     return line, counted - 1 if counted else None
 
 
