@@ -21,7 +21,7 @@ from datasets.models import Dataset, DatasetRange
 from datasets.problems import Problem
 from datasets.storing import commit_soon, replace_examples
 from datasets.tally import LinesLost, Tally, judged
-from datasets.validation.plain import read_lines
+from datasets.validation.plain import read_blocks, read_lines
 
 SPLIT_ABOVE_BYTES = 8 * 1024 * 1024
 RANGE_BYTES = 4 * 1024 * 1024
@@ -107,7 +107,7 @@ def read_range(part: DatasetRange) -> None:
         give_up(dataset)
         return
     tally = Tally(plan=dataset.plan)
-    rows = judged(read_lines(_bytes_of(dataset, part), first_line=part.first_line), tally)
+    rows = judged(read_blocks(_bytes_of(dataset, part), first_line=part.first_line), tally)
     with transaction.atomic():
         commit_soon()
         tally.stored = replace_examples(

@@ -23,7 +23,7 @@ from datasets.layouts.reading import completed, read_examples
 from datasets.models import Dataset
 from datasets.storing import commit_soon, replace_examples
 from datasets.tally import Accepted, Tally, judged
-from datasets.validation.plain import PlainRow, read_lines
+from datasets.validation.plain import PlainRow, read_blocks
 
 CHUNK_BYTES = 8 * 1024 * 1024
 
@@ -84,7 +84,7 @@ def _write_import(dataset: Dataset, copy: IO[bytes]) -> dict[int, UUID]:
 def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int, UUID]) -> Tally:
     """Replace what is stored by what the file holds, some megabytes at a time."""
     tally, position = Tally(plan=completed(dataset.plan, copy)), 0
-    rows = judged(_readings_of(copy, tally.plan), tally)
+    rows = judged(_blocks_of(copy, tally.plan), tally)
     with transaction.atomic():
         dataset.problems.all().delete()
         if not dataset.keep_claim(read_bytes=0):
@@ -106,8 +106,10 @@ def _read_in_order(dataset: Dataset, copy: IO[bytes], conversation_ids: dict[int
     return tally
 
 
-def _readings_of(copy: IO[bytes], plan: Plan) -> Iterator[Reading | PlainRow]:
-    return read_lines(copy) if plan.is_plain else read_examples(copy, plan)
+def _blocks_of(copy: IO[bytes], plan: Plan) -> Iterator[list[Reading | PlainRow]]:
+    if plan.is_plain:
+        return read_blocks(copy)
+    return ([reading] for reading in read_examples(copy, plan))
 
 
 def _chunk(rows: Iterator[Accepted]) -> list[Accepted]:

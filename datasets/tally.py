@@ -1,7 +1,7 @@
 """What the rows of a file, or of a part of it, amount to. Every line of it is counted."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,6 @@ from datasets.quality.private_data import looks_private
 from datasets.tokens import count_example, count_spoken
 from datasets.validation import MAX_EXAMPLE_TOKENS, check_row, check_tokens, method_of
 from datasets.validation.plain import PlainRow
-
-# Enough that the tables of a step come into the cache of a core and stay there for a while.
-BATCH_BYTES = 1024 * 1024
 
 
 class LinesLost(Exception):
@@ -112,11 +109,11 @@ class Tally:
         return msgspec.msgpack.encode(dumped)
 
 
-def judged(readings: Iterable[Reading | PlainRow], tally: Tally) -> Iterator[Accepted]:
+def judged(blocks: Iterable[Sequence[Reading | PlainRow]], tally: Tally) -> Iterator[Accepted]:
     """Count all that was read, with its problems, and pass on the rows that become examples."""
-    for batch in _batches(readings):
-        tokens = _tokens_of([reading for reading in batch if isinstance(reading, PlainRow)])
-        for reading in batch:
+    for block in blocks:
+        tokens = _tokens_of([reading for reading in block if isinstance(reading, PlainRow)])
+        for reading in block:
             if isinstance(reading, Problem):
                 tally.report.add(reading)
                 continue
@@ -130,19 +127,6 @@ def judged(readings: Iterable[Reading | PlainRow], tally: Tally) -> Iterator[Acc
                 tally.examples += 1
                 tally.tokens += accepted.tokens
                 yield accepted
-
-
-def _batches(readings: Iterable[Reading | PlainRow]) -> Iterator[list[Reading | PlainRow]]:
-    """Plain rows of some size together: each step over all of them keeps its tables in the cache."""
-    batch: list[Reading | PlainRow] = []
-    size = 0
-    for reading in readings:
-        batch.append(reading)
-        size += len(reading.words) if isinstance(reading, PlainRow) else BATCH_BYTES
-        if size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    yield batch
 
 
 def _tokens_of(rows: list[PlainRow]) -> dict[int, int]:

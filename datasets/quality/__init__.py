@@ -159,8 +159,7 @@ class Quality:
     def _settle(self) -> None:
         """Nothing waits any more."""
         self._take_plain()
-        digests = b"".join(map(duplicates.digest, self._waiting))
-        self._prints.add(self._waiting_places, digests, duplicates.signatures(self._waiting))
+        self._prints.add(self._waiting_places, *duplicates.fingerprints_of(self._waiting))
         del self._waiting_places[:]
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -176,4 +175,4 @@ class Quality:
 
     def _remember(self, words: bytes, place: int) -> None:
         self._waiting_places.append(place)
-        self._waiting.append(duplicates.normalized(words))
+        self._waiting.append(words)

@@ -9,7 +9,7 @@ band are compared.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from struct import Struct
 
 import msgspec
@@ -17,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from datasets.quality.fingerprints import BANDS, SIGNATURE_BYTES, Array8, Array64, Fingerprints, Indexes
+from datasets.quality.fingerprints import (
+    BANDS,
+    DIGEST_BYTES,
+    SIGNATURE_BYTES,
+    Array8,
+    Array64,
+    Fingerprints,
+    Indexes,
+)
 
 # The share of common shingles from which on two examples count as nearly the same.
 NEARLY_THE_SAME = 0.8
@@ -26,6 +34,8 @@ MIN_SHINGLES = 5
 SEED = 42
 
 _SHINGLE_BYTES = 16
+# Behind each text, so that no shingle reaches into the next one.
+_GAP = b" " * _SHINGLE_BYTES
 # Lists of numbers become an array in half the time by way of their bytes.
 _MINIMA = Struct(f"<{SIGNATURE_BYTES}I")
 _TEXTS_AT_ONCE = 500
@@ -68,22 +78,42 @@ class Prints:
     signatures: Array8
 
 
-def normalized(words: bytes) -> bytes:
-    """What is compared: the words, capitals or not."""
-    return words.lower()
+def prints_of(texts: Iterable[bytes]) -> Prints:
+    """The fingerprints of `texts`; not all texts are kept at once."""
+    digests, signatures = bytearray(), bytearray()
+    remaining = iter(texts)
+    while batch := list(islice(remaining, _TEXTS_AT_ONCE)):
+        more_digests, more_signatures = fingerprints_of(batch)
+        digests += more_digests
+        signatures += more_signatures
+    return Prints(
+        digests=np.frombuffer(bytes(digests), dtype=np.uint64),
+        signatures=np.frombuffer(bytes(signatures), dtype=np.uint8).reshape(-1, SIGNATURE_BYTES),
+    )
 
 
-def digest(words: bytes) -> bytes:
-    """Eight bytes of the SHA-256 of normalized words."""
-    return hashlib.sha256(words).digest()[:8]
-
-
-def signatures(texts: Sequence[bytes]) -> bytes:
-    """64 bytes for each normalized text, all zero for one that is too short to be judged."""
+def fingerprints_of(texts: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The digests of all texts, 8 bytes each, and their signatures, 64 bytes each. Capitals do not count."""
     if not texts:
-        return b""
-    hashes, ends = _shingles(texts)
-    offsets = np.concatenate([[0], ends]).astype(np.uint64)
+        return b"", b""
+    spaced = b"".join([part for text in texts for part in (b" ", text, _GAP)]).lower()
+    ends = list(accumulate([len(_GAP) + 1 + len(text) for text in texts]))
+    return _digests(spaced, ends), _signatures(spaced, ends)
+
+
+def _digests(spaced: bytes, ends: list[int]) -> bytes:
+    view, starts = memoryview(spaced), [0, *ends]
+    digests = [
+        hashlib.sha256(view[start + 1 : end - len(_GAP)]).digest()[:DIGEST_BYTES]
+        for start, end in zip(starts, ends, strict=False)
+    ]
+    return b"".join(digests)
+
+
+def _signatures(spaced: bytes, ends: list[int]) -> bytes:
+    """All zero for a text that is too short to be judged."""
+    hashes, counts = _shingles(spaced, ends)
+    offsets = np.concatenate([[0], counts]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, SIGNATURE_BYTES, SEED)
     minima = b"".join([_MINIMA.pack(*row) for row in matrix.to_rows()])
     rows = np.frombuffer(minima, dtype="<u4").astype(np.uint8).reshape(-1, SIGNATURE_BYTES)
@@ -91,22 +121,8 @@ def signatures(texts: Sequence[bytes]) -> bytes:
     return rows.tobytes()
 
 
-def prints_of(texts: Iterable[bytes]) -> Prints:
-    """The fingerprints of `texts`; not all texts are kept at once."""
-    digests, signed = bytearray(), bytearray()
-    remaining = iter(texts)
-    while batch := [normalized(text) for text in islice(remaining, _TEXTS_AT_ONCE)]:
-        digests += b"".join(map(digest, batch))
-        signed += signatures(batch)
-    return Prints(
-        digests=np.frombuffer(bytes(digests), dtype=np.uint64),
-        signatures=np.frombuffer(bytes(signed), dtype=np.uint8).reshape(-1, SIGNATURE_BYTES),
-    )
-
-
-def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
+def _shingles(spaced: bytes, ends: list[int]) -> tuple[Array64, npt.NDArray[np.int64]]:
     """The hashed shingles of all texts, and how many there are up to the end of each text."""
-    spaced = b"".join([part for text in texts for part in (b" ", text, b" " * _SHINGLE_BYTES)])
     letters = np.frombuffer(spaced, dtype=np.uint8)[:-_SHINGLE_BYTES]
     is_space = letters <= _SPACE
     begins = np.zeros_like(is_space)
@@ -118,8 +134,7 @@ def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
     windows = np.ndarray((len(spaced) - 15,), dtype="V16", buffer=spaced, strides=(1,))
     halves = windows[starts].view(np.uint64).reshape(-1, 2)
     hashes = (halves[:, 0] * _MIX[0]) ^ (halves[:, 1] * _MIX[1])
-    text_ends = np.cumsum([len(text) + 1 + _SHINGLE_BYTES for text in texts])
-    return hashes, np.searchsorted(starts, text_ends)
+    return hashes, np.searchsorted(starts, ends)
 
 
 def repeated(prints: Fingerprints) -> list[Alike]:

@@ -7,6 +7,7 @@ find nothing, which a test compares.
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from datasets.formats import MAX_ROWS, SPACE, UTF8_BOM, BlankRow, Readable, Read
 from datasets.formats.blocks import line_blocks
 from datasets.formats.jsonl import is_array_of_examples, not_jsonl, parse_row
 from datasets.formats.lines import BOM_WARNING, too_many_rows, wide_encoding
+from datasets.problems import Problem
 from datasets.validation import Method
 from datasets.validation.rows import MAX_MESSAGES
 
@@ -81,27 +83,47 @@ def read_lines(file: Readable, *, first_line: int = 1) -> Iterator[Reading | Pla
 
     `file` may be a part of a file that begins with the line `first_line`.
     """
-    number, starts = first_line - 1, first_line == 1
+    return chain.from_iterable(read_blocks(file, first_line=first_line))
+
+
+def read_blocks(file: Readable, *, first_line: int = 1) -> Iterator[list[Reading | PlainRow]]:
+    """The same, a block of the file at a time, for a step over many rows costs each of them less."""
+    number, starts = first_line, first_line == 1
     for contents, end in line_blocks(file):
-        for content in contents:
-            number += 1
-            if number > MAX_ROWS:
-                yield too_many_rows(number)
+        if number == 1 and (problem := _take_mark(contents, end)):
+            yield [problem]
+            if problem.is_error:
                 return
-            text = content
-            if number == 1 and content is not None:
-                if problem := wide_encoding(content + end):
-                    yield problem
-                    return
-                text = content.removeprefix(UTF8_BOM)
-                if content.startswith(UTF8_BOM):
-                    yield BOM_WARNING
-            row = _row(text, end, number)
-            if starts and isinstance(row, Row | UnreadableRow) and is_array_of_examples(text, row):
-                yield not_jsonl(number)
+        taken = contents[: MAX_ROWS + 1 - number]
+        rows: list[Reading | PlainRow] = [
+            _row(content, end, line) for line, content in enumerate(taken, start=number)
+        ]
+        opening = next((at for at, row in enumerate(rows) if not isinstance(row, BlankRow)), None)
+        if starts and opening is not None:
+            starts = False
+            if _opens_array(contents[opening], rows[opening]):
+                yield [*rows[:opening], not_jsonl(number + opening)]
                 return
-            starts = starts and isinstance(row, BlankRow)
-            yield row
+        yield rows
+        number += len(rows)
+        if len(taken) < len(contents):
+            yield [too_many_rows(number)]
+            return
+
+
+def _take_mark(contents: list[bytes | None], end: bytes) -> Problem | None:
+    """What the first bytes of a file say of it; a byte order mark is taken away."""
+    first = contents[0]
+    if first is None:
+        return None
+    if problem := wide_encoding(first + end):
+        return problem
+    contents[0] = first.removeprefix(UTF8_BOM)
+    return BOM_WARNING if first.startswith(UTF8_BOM) else None
+
+
+def _opens_array(content: bytes | None, row: Reading | PlainRow) -> bool:
+    return isinstance(row, Row | UnreadableRow) and is_array_of_examples(content, row)
 
 
 def _row(text: bytes | None, end: bytes, number: int) -> PlainRow | Row | UnreadableRow | BlankRow:

@@ -23,7 +23,7 @@ from datasets import storing
 from datasets.layouts import Plan
 from datasets.models import TrainingExample
 from datasets.tally import Tally, judged
-from datasets.validation.plain import read_lines
+from datasets.validation.plain import read_blocks
 from finetuning.models import Organization
 from finetuning.tokenizer import FOLDER, counter
 from tests.bench.cpu import postgres_seconds
@@ -191,7 +191,7 @@ def texts_of(path: Path) -> list[str]:
 def copy_alone(path: Path) -> dict[str, float]:
     dataset = new_dataset()
     with path.open("rb") as file:
-        rows = list(judged(read_lines(file), Tally(plan=Plan(format="jsonl"))))
+        rows = list(judged(read_blocks(file), Tally(plan=Plan(format="jsonl"))))
     packed = b"".join(storing._packed(dataset, rows, 0, {}))
     with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")

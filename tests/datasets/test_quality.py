@@ -1,3 +1,4 @@
+import hashlib
 import json
 import random
 import sys
@@ -76,17 +77,19 @@ def test_finds_the_same_a_few_at_a_time(monkeypatch, at_once):
 
 def test_keeps_of_each_minimum_its_last_byte():
     texts = [text(seed).encode() for seed in range(20)] + [b"too short", text(3).encode()]
-    hashes, ends = duplicates._shingles(texts)
-    offsets = np.array([0, *ends], dtype=np.uint64)
+    spaced = [b" " + words.lower() + b" " * 16 for words in texts]
+    hashes, counts = duplicates._shingles(b"".join(spaced), np.cumsum([*map(len, spaced)]).tolist())
+    offsets = np.array([0, *counts], dtype=np.uint64)
     whole = RMinHash.digest_matrix_from_flat_token_hashes(
         hashes, offsets, duplicates.SIGNATURE_BYTES, duplicates.SEED
     )
 
-    signatures = duplicates.signatures(texts)
+    digests, signatures = duplicates.fingerprints_of(texts)
 
     expected = [bytes(minimum % 256 for minimum in row) for row in whole.to_rows()]
     expected[20] = bytes(duplicates.SIGNATURE_BYTES)
     assert signatures == b"".join(expected)
+    assert digests == b"".join(hashlib.sha256(words.lower()).digest()[:8] for words in texts)
 
 
 def test_keeps_fingerprints_of_many_rows_whatever_their_order():

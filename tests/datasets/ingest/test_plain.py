@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datasets.formats.jsonl import read_jsonl
 from datasets.layouts import Plan
 from datasets.tally import Tally, judged
-from datasets.validation.plain import plain_row, read_lines
+from datasets.validation.plain import plain_row, read_blocks
 from tests.datasets.hostile.corpus import GOOD_LINES, INVALID, READ, VALID, assistant, chat, user
 
 PAIR = json.dumps(
@@ -22,19 +22,20 @@ PAIR = json.dumps(
 ).encode()
 
 
-def judge(readings):
+def judge(blocks):
     """All that a reading comes to, in comparable form."""
     tally = Tally(plan=Plan(format="jsonl"))
     stored = [
         (row.line, json.loads(row.messages), json.loads(row.attributes), row.tokens)
-        for row in judged(readings, tally)
+        for row in judged(blocks, tally)
     ]
     numbers = (tally.method, tally.lines, tally.examples, tally.rejected, tally.blank, tally.tokens)
     return numbers, tally.report, stored, tally.quality.dump()
 
 
 def assert_same(content):
-    assert judge(read_lines(io.BytesIO(content))) == judge(read_jsonl(io.BytesIO(content)))
+    precisely = ([reading] for reading in read_jsonl(io.BytesIO(content)))
+    assert judge(read_blocks(io.BytesIO(content))) == judge(precisely)
 
 
 SNAGS = [
@@ -157,14 +158,14 @@ def test_rejects_rows_of_another_kind_in_both_ways(method):
     first, other = (GOOD_LINES[0], PAIR) if method == "supervised" else (PAIR, GOOD_LINES[0])
     content = b"\n".join([first, other, first])
 
-    assert judge(read_lines(io.BytesIO(content)))[1].counts["mixed_methods"] == 1
+    assert judge(read_blocks(io.BytesIO(content)))[1].counts["mixed_methods"] == 1
     assert_same(content)
 
 
 def test_counts_a_long_example_in_both_ways():
     long = chat(user("word " * 70_000), assistant())
 
-    assert judge(read_lines(io.BytesIO(long)))[1].counts["truncated"] == 1
+    assert judge(read_blocks(io.BytesIO(long)))[1].counts["truncated"] == 1
     assert_same(long)
 
 
