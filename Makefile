@@ -25,8 +25,9 @@ run: $(READY)  ## The whole product on http://localhost:$(PORT), its data in $(D
 demo: $(READY)  ## The main job from the terminal, against what `make run` started with the same PORT and DATA
 	@exec .venv/bin/python -m finetuning.embedded --running "$(DATA)" -- .venv/bin/python manage.py demo --port "$(PORT)" $(if $(FILE),--file "$(FILE)")
 
+# One more than the two cores that CI has: many tests wait for other processes.
 test: $(READY)  ## All tests, on a PostgreSQL and a Valkey of their own
-	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 conformance: $(READY)  ## The OpenAI SDK's own tests against the sandbox
 	@exec .venv/bin/python -m finetuning.embedded -- .venv/bin/python -m pytest -m conformance $(ARGS)
