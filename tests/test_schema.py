@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.utils.encoding import force_bytes
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
 from drf_spectacular.validation import validate_schema
 
 STORED = Path(__file__).parent.parent / "docs" / "openapi.yaml"
@@ -112,3 +114,16 @@ def test_loosens_the_content_policy_on_these_pages_only(client):
 
     assert "'unsafe-inline'" in docs["Content-Security-Policy"]
     assert "unsafe" not in elsewhere["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("renderer", [OpenApiJsonRenderer2, OpenApiYamlRenderer2])
+def test_is_made_once_for_everybody(client, schema, monkeypatch, renderer):
+    headers = {"accept": renderer.media_type}
+    first = client.get("/api/schema", headers=headers)
+    monkeypatch.delattr(SchemaGenerator, "get_schema")
+
+    again = client.get("/api/schema?version=2", headers=headers)
+
+    assert first.content == force_bytes(renderer().render(schema))
+    assert (again.content, again.headers["Content-Type"]) == (first.content, first.headers["Content-Type"])
+    assert again.headers["Content-Type"].startswith(renderer.media_type)

@@ -1,7 +1,6 @@
 """Signing in, base models, and the description of the API."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
 
 from finetuning.api import auth
 from finetuning.api.base_models import BaseModelsView
@@ -10,7 +9,7 @@ from finetuning.api.members import router as member_router
 from finetuning.api.organizations import OrganizationDetailViewSet
 from finetuning.api.organizations import router as organization_router
 from finetuning.api.provider_accounts import router as provider_account_router
-from finetuning.api.schema import RedocView, SwaggerView
+from finetuning.api.schema import RedocView, SchemaView, SwaggerView
 from finetuning.api.webhooks import router as webhook_router
 
 urlpatterns = [
@@ -29,7 +28,7 @@ urlpatterns = [
         name="organization-detail",
     ),
     path("base-models", BaseModelsView.as_view(), name="base-model-list"),
-    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema", SchemaView.as_view(), name="api-schema"),
     path("docs", SwaggerView.as_view(), name="api-docs"),
     path("redoc", RedocView.as_view(), name="api-redoc"),
     *webhook_router.urls,
