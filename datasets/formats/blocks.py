@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from datasets.formats import BLOCK_BYTES, MAX_ROW_BYTES, Readable
 
+# What is made of a line takes some hundred bytes, however short it is.
+LINES_AT_ONCE = 1_000
+
 
 def line_blocks(file: Readable) -> Iterator[tuple[list[bytes | None], bytes]]:
-    """The lines of each block without their ends, and the end that all of them have: LF, or none at the end
-    of a file. None stands for a line of more than `MAX_ROW_BYTES`, which is skipped unread.
+    """Lines of a block, at most `LINES_AT_ONCE`, without their ends, and the end that all of them have: LF,
+    or none at the end of a file. None stands for a line of more than `MAX_ROW_BYTES`: it is skipped unread.
     """
     tail: bytes | None = b""
     while block := file.read(BLOCK_BYTES):
@@ -15,9 +18,10 @@ def line_blocks(file: Readable) -> Iterator[tuple[list[bytes | None], bytes]]:
         if not rest:
             tail = _held(tail, first)
             continue
-        lines: list[bytes | None] = [_held(tail, first), *rest]
+        lines: list[bytes | None] = [_held(tail, first), *rest[:-1]]
         tail = _held(b"", rest[-1])
-        yield lines[:-1], b"\n"
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            yield lines[start : start + LINES_AT_ONCE], b"\n"
     if tail != b"":
         yield [tail], b""
 

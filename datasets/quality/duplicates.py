@@ -9,7 +9,7 @@ band are compared.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import islice
 from struct import Struct
 
 import msgspec
@@ -34,8 +34,6 @@ MIN_SHINGLES = 5
 SEED = 42
 
 _SHINGLE_BYTES = 16
-# Behind each text, so that no shingle reaches into the next one.
-_GAP = b" " * _SHINGLE_BYTES
 # Lists of numbers become an array in half the time by way of their bytes.
 _MINIMA = Struct(f"<{SIGNATURE_BYTES}I")
 _TEXTS_AT_ONCE = 500
@@ -94,26 +92,17 @@ def prints_of(texts: Iterable[bytes]) -> Prints:
 
 def fingerprints_of(texts: Sequence[bytes]) -> tuple[bytes, bytes]:
     """The digests of all texts, 8 bytes each, and their signatures, 64 bytes each. Capitals do not count."""
-    if not texts:
-        return b"", b""
-    spaced = b"".join([part for text in texts for part in (b" ", text, _GAP)]).lower()
-    ends = list(accumulate([len(_GAP) + 1 + len(text) for text in texts]))
-    return _digests(spaced, ends), _signatures(spaced, ends)
+    lowered = [text.lower() for text in texts]
+    digests = [hashlib.sha256(text).digest()[:DIGEST_BYTES] for text in lowered]
+    return b"".join(digests), _signatures(lowered)
 
 
-def _digests(spaced: bytes, ends: list[int]) -> bytes:
-    view, starts = memoryview(spaced), [0, *ends]
-    digests = [
-        hashlib.sha256(view[start + 1 : end - len(_GAP)]).digest()[:DIGEST_BYTES]
-        for start, end in zip(starts, ends, strict=False)
-    ]
-    return b"".join(digests)
-
-
-def _signatures(spaced: bytes, ends: list[int]) -> bytes:
+def _signatures(texts: Sequence[bytes]) -> bytes:
     """All zero for a text that is too short to be judged."""
-    hashes, counts = _shingles(spaced, ends)
-    offsets = np.concatenate([[0], counts]).astype(np.uint64)
+    if not texts:
+        return b""
+    hashes, ends = _shingles(texts)
+    offsets = np.concatenate([[0], ends]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, SIGNATURE_BYTES, SEED)
     minima = b"".join([_MINIMA.pack(*row) for row in matrix.to_rows()])
     rows = np.frombuffer(minima, dtype="<u4").astype(np.uint8).reshape(-1, SIGNATURE_BYTES)
@@ -121,8 +110,9 @@ def _signatures(spaced: bytes, ends: list[int]) -> bytes:
     return rows.tobytes()
 
 
-def _shingles(spaced: bytes, ends: list[int]) -> tuple[Array64, npt.NDArray[np.int64]]:
+def _shingles(texts: Sequence[bytes]) -> tuple[Array64, npt.NDArray[np.int64]]:
     """The hashed shingles of all texts, and how many there are up to the end of each text."""
+    spaced = b"".join([part for text in texts for part in (b" ", text, b" " * _SHINGLE_BYTES)])
     letters = np.frombuffer(spaced, dtype=np.uint8)[:-_SHINGLE_BYTES]
     is_space = letters <= _SPACE
     begins = np.zeros_like(is_space)
@@ -134,7 +124,8 @@ def _shingles(spaced: bytes, ends: list[int]) -> tuple[Array64, npt.NDArray[np.i
     windows = np.ndarray((len(spaced) - 15,), dtype="V16", buffer=spaced, strides=(1,))
     halves = windows[starts].view(np.uint64).reshape(-1, 2)
     hashes = (halves[:, 0] * _MIX[0]) ^ (halves[:, 1] * _MIX[1])
-    return hashes, np.searchsorted(starts, ends)
+    text_ends = np.cumsum([len(text) + 1 + _SHINGLE_BYTES for text in texts])
+    return hashes, np.searchsorted(starts, text_ends)
 
 
 def repeated(prints: Fingerprints) -> list[Alike]:

@@ -7,7 +7,7 @@ find nothing, which a test compares.
 
 import math
 from collections.abc import Iterator
-from itertools import chain
+from itertools import takewhile
 from typing import Any, Literal
 
 import msgspec
@@ -78,41 +78,35 @@ class PlainRow(msgspec.Struct, gc=False):
         return {**attributes, "input": {"messages": messages}} if attributes else {"messages": messages}
 
 
-def read_lines(file: Readable, *, first_line: int = 1) -> Iterator[Reading | PlainRow]:
-    """What the lines of JSON Lines hold, as `jsonl.read_jsonl` says it, but plain rows as such.
-
-    `file` may be a part of a file that begins with the line `first_line`.
-    """
-    return chain.from_iterable(read_blocks(file, first_line=first_line))
-
-
 def read_blocks(file: Readable, *, first_line: int = 1) -> Iterator[list[Reading | PlainRow]]:
-    """The same, a block of the file at a time, for a step over many rows costs each of them less."""
-    number, starts = first_line, first_line == 1
+    """What the lines of JSON Lines hold, as `jsonl.read_jsonl` says it, but plain rows as such, and many at a
+    time: a step over all of them keeps its tables in the cache.
+
+    `file` may be a part of a file that begins with the line `first_line`, no later than behind `MAX_ROWS`.
+    """
+    line, starts = first_line, first_line == 1
     for contents, end in line_blocks(file):
-        if number == 1 and (problem := _take_mark(contents, end)):
+        if line == 1 and (problem := _check_start(contents, end)):
             yield [problem]
             if problem.is_error:
                 return
-        taken = contents[: MAX_ROWS + 1 - number]
-        rows: list[Reading | PlainRow] = [
-            _row(content, end, line) for line, content in enumerate(taken, start=number)
-        ]
-        opening = next((at for at, row in enumerate(rows) if not isinstance(row, BlankRow)), None)
-        if starts and opening is not None:
-            starts = False
-            if _opens_array(contents[opening], rows[opening]):
-                yield [*rows[:opening], not_jsonl(number + opening)]
+        taken = contents[: MAX_ROWS + 1 - line]
+        rows: list[Reading | PlainRow] = [_row(content, end, at) for at, content in enumerate(taken, line)]
+        if starts:
+            blank = sum(1 for _ in takewhile(_is_blank, rows))
+            starts = blank == len(rows)
+            if not starts and _opens_array(contents[blank], rows[blank]):
+                yield [*rows[:blank], not_jsonl(line + blank)]
                 return
         yield rows
-        number += len(rows)
+        line += len(rows)
         if len(taken) < len(contents):
-            yield [too_many_rows(number)]
+            yield [too_many_rows(line)]
             return
 
 
-def _take_mark(contents: list[bytes | None], end: bytes) -> Problem | None:
-    """What the first bytes of a file say of it; a byte order mark is taken away."""
+def _check_start(contents: list[bytes | None], end: bytes) -> Problem | None:
+    """What the first bytes of a file say of it; a byte order mark is taken away from them."""
     first = contents[0]
     if first is None:
         return None
@@ -120,6 +114,10 @@ def _take_mark(contents: list[bytes | None], end: bytes) -> Problem | None:
         return problem
     contents[0] = first.removeprefix(UTF8_BOM)
     return BOM_WARNING if first.startswith(UTF8_BOM) else None
+
+
+def _is_blank(row: Reading | PlainRow) -> bool:
+    return isinstance(row, BlankRow)
 
 
 def _opens_array(content: bytes | None, row: Reading | PlainRow) -> bool:

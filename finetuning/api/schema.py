@@ -40,7 +40,9 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 
 class SchemaView(SpectacularAPIView):
-    """The description, made once by each process: it is the same for all, and takes a third of a second."""
+    """The description. For each media type a process makes it once: it takes a third of a second, and is the
+    same for everybody and all parameters.
+    """
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:

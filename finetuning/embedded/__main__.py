@@ -1,6 +1,6 @@
 """Runs one command with a database and a broker, and exits with its code.
 
-`python -m finetuning.embedded -- pytest -n 2` gives it a PostgreSQL and a Valkey of its own: both are new,
+`python -m finetuning.embedded -- pytest -n 3` gives it a PostgreSQL and a Valkey of its own: both are new,
 keep their data in a temporary folder and are gone afterwards. A server that is named by `DATABASE_URL` or
 `REDIS_URL` is used instead.
 

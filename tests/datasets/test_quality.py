@@ -77,9 +77,8 @@ def test_finds_the_same_a_few_at_a_time(monkeypatch, at_once):
 
 def test_keeps_of_each_minimum_its_last_byte():
     texts = [text(seed).encode() for seed in range(20)] + [b"too short", text(3).encode()]
-    spaced = [b" " + words.lower() + b" " * 16 for words in texts]
-    hashes, counts = duplicates._shingles(b"".join(spaced), np.cumsum([*map(len, spaced)]).tolist())
-    offsets = np.array([0, *counts], dtype=np.uint64)
+    hashes, ends = duplicates._shingles([words.lower() for words in texts])
+    offsets = np.array([0, *ends], dtype=np.uint64)
     whole = RMinHash.digest_matrix_from_flat_token_hashes(
         hashes, offsets, duplicates.SIGNATURE_BYTES, duplicates.SEED
     )

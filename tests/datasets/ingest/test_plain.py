@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from datasets.formats.blocks import LINES_AT_ONCE
 from datasets.formats.jsonl import read_jsonl
 from datasets.layouts import Plan
 from datasets.tally import Tally, judged
@@ -151,6 +152,34 @@ def test_gives_the_same_verdict_of_lines_in_which_bytes_were_changed(data):
 )
 def test_gives_the_same_verdict_of_hostile_files(content):
     assert_same(content)
+
+
+@pytest.mark.parametrize("limits", [{"BLOCK_BYTES": 7}, {"LINES_AT_ONCE": 2}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\n".join(GOOD_LINES[:7]),
+        b"\xef\xbb\xbf" + GOOD_LINES[0] + b"\n\n{}\n\n" + PAIR,
+        b"\n\n\n[" + GOOD_LINES[0] + b"]",
+        b"\n\n" + GOOD_LINES[0] + b"\n[" + GOOD_LINES[0] + b"]",
+        GOOD_LINES[0] + b"\n\n\xef\xbb\xbf" + GOOD_LINES[0],
+        b"\n" * 5,
+        b"",
+    ],
+)
+def test_gives_the_same_verdict_wherever_a_block_ends(monkeypatch, content, limits):
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"datasets.formats.blocks.{name}", limit)
+    for module in ("datasets.validation.plain", "datasets.formats.lines"):
+        monkeypatch.setattr(f"{module}.MAX_ROWS", 4)
+
+    assert_same(content)
+
+
+def test_holds_few_rows_at_a_time_however_short_they_are():
+    blocks = [len(block) for block in read_blocks(io.BytesIO(b"x\n" * 2_500))]
+
+    assert blocks == [LINES_AT_ONCE, LINES_AT_ONCE, 500]
 
 
 @pytest.mark.parametrize("method", ["supervised", "dpo"])
