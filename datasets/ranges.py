@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
+from math import ceil
 
 import numpy as np
 from django.db import transaction
@@ -49,7 +50,7 @@ def plan(dataset: Dataset) -> bool:
         if not _is_lines(file):
             return False
         file.seek(0)
-        cuts = list(cut_at_lines(file, RANGE_BYTES))
+        cuts = list(cut_at_lines(file, _even_size(dataset.file_size_bytes)))
     with transaction.atomic():
         dataset.problems.all().delete()
         DatasetRange.objects.bulk_create(
@@ -77,6 +78,11 @@ def _is_lines(file: Readable) -> bool:
         elif not isinstance(reading, BlankRow):
             break
     return True
+
+
+def _even_size(size: int) -> int:
+    """That of a range when all are equal, so that no worker is left with more than the others."""
+    return ceil(size / ceil(size / RANGE_BYTES))
 
 
 def cut_at_lines(file: Readable, size: int) -> Iterator[Cut]:

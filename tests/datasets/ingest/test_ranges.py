@@ -129,6 +129,19 @@ def test_splits_at_line_ends_without_a_gap(small_ranges, dataset_of):
     assert [part.first_line for part in parts[1:]] == [part.first_line + part.lines for part in parts[:-1]]
 
 
+@pytest.mark.parametrize("rows", [16, 23, 40])
+def test_splits_evenly(small_ranges, dataset_of, rows):
+    row = chat(user("Who?"), assistant("Ann.")) + b"\n"
+    dataset = dataset_of(row * rows)
+
+    reading.validate_dataset(dataset)
+
+    sizes = [part.end_byte - part.first_byte for part in dataset.ranges.all()]
+    assert len(sizes) > 1
+    assert max(sizes) <= 1_000
+    assert max(sizes) - min(sizes) <= 2 * len(row)
+
+
 def test_does_not_split_small_files_and_imports(organization, dataset_of, monkeypatch):
     assert not ranges.plan(dataset_of(GOOD_FILE))
     monkeypatch.setattr(ranges, "SPLIT_ABOVE_BYTES", 0)
