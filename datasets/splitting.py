@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from datasets.quality.duplicates import NEARLY_THE_SAME, Prints
-from datasets.quality.fingerprints import BANDS, SIGNATURE_BYTES
+from datasets.quality.fingerprints import BANDS, Array8, Array64, Indexes
 
 # Comparing all pairs of so many is quick; of more it is not worth the wait.
 COMPARED_PAIRWISE = 512
+_COMPARED_AT_ONCE = 20_000
 _DIGEST_BYTES = 8
 
 
@@ -77,23 +78,31 @@ def held_back(
     `conversations` says of each example which conversation it is from; None: of none that is known. `ties`
     are other pairs that belong together.
     """
-    groups = _groups(len(prints.digests), chain(_pairs(prints, conversations), ties))
-    chosen: set[int] = set()
-    for group in sorted(groups, key=lambda group: _rank(group[0], seed)):
-        if len(chosen) + len(group) <= size:
-            chosen.update(group)
-    return frozenset(chosen)
+    union = _Union(len(prints.digests))
+    for one, other in chain(_pairs(prints, conversations), ties):
+        union.join(one, other)
+    firsts = union.firsts()
+    groups, sizes = np.unique(firsts, return_counts=True)
+    order = np.argsort(_ranks(groups, seed), kind="stable")
+    chosen, room = [], size
+    for group, count in zip(groups[order].tolist(), sizes[order].tolist(), strict=True):
+        if count <= room:
+            chosen.append(group)
+            room -= count
+    return frozenset(np.flatnonzero(np.isin(firsts, chosen)).tolist())
 
 
-def _rank(index: int, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{index}".encode()).digest()
+def _ranks(indexes: Indexes, seed: int) -> Array64:
+    """The order in which groups are chosen: by chance, but always the same for one seed."""
+    digests = [hashlib.sha256(f"{seed}:{index}".encode()).digest()[:8] for index in indexes.tolist()]
+    return np.frombuffer(b"".join(digests), dtype=">u8")
 
 
 class _Union:
     """Disjoint sets (Tarjan, 1975): which indexes belong together."""
 
     def __init__(self, count: int) -> None:
-        self._parents = list(range(count))
+        self._parents = array("L", range(count))
 
     def find(self, index: int) -> int:
         parents = self._parents
@@ -106,46 +115,56 @@ class _Union:
         first, second = sorted((self.find(one), self.find(other)))
         self._parents[second] = first
 
-
-def _groups(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    union = _Union(count)
-    for one, other in pairs:
-        union.join(one, other)
-    members: dict[int, list[int]] = defaultdict(list)
-    for index in range(count):
-        members[union.find(index)].append(index)
-    return list(members.values())
+    def firsts(self) -> Indexes:
+        """For each index the first one of its set."""
+        count = len(self._parents)
+        return np.fromiter(map(self.find, range(count)), dtype=np.intp, count=count)
 
 
 def _pairs(prints: Prints, conversations: Sequence[Hashable | None]) -> Iterator[tuple[int, int]]:
     """Pairs that belong together; those that follow from others may be left out."""
-    for same in _alike(prints.digests.tolist()):
+    for same in _of_one_conversation(conversations):
         yield from pairwise(same)
-    for same in _alike(conversations):
-        yield from pairwise(same)
-    bands = prints.signatures.reshape(-1, SIGNATURE_BYTES).view(np.uint64)
-    judged = [bool(row.any()) for row in prints.signatures]
-    for number in range(BANDS if len(bands) else 0):
-        keys = [key if known else None for key, known in zip(bands[:, number].tolist(), judged, strict=True)]
-        for same in _alike(keys):
-            yield from _similar(prints, same)
+    order, left, _ = _side_by_side(prints.digests)
+    heads = np.flatnonzero(left > 1)
+    yield from zip(order[heads].tolist(), order[heads + 1].tolist(), strict=True)
+    judged = np.flatnonzero(prints.signatures.any(axis=1))
+    bands = prints.signatures.view(np.uint64).reshape(-1, BANDS)
+    for number in range(BANDS):
+        for ones, others in _similar(prints.signatures, judged, bands[judged, number]):
+            yield from zip(ones.tolist(), others.tolist(), strict=True)
 
 
-def _alike(keys: Iterable[Hashable | None]) -> list[list[int]]:
-    """The indexes of each key that occurs more than once; None is no key."""
+def _of_one_conversation(conversations: Sequence[Hashable | None]) -> list[list[int]]:
+    """The indexes of each conversation that occurs more than once."""
     found: dict[Hashable, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):
-        if key is not None:
-            found[key].append(index)
+    for index, conversation in enumerate(conversations):
+        if conversation is not None:
+            found[conversation].append(index)
     return [indexes for indexes in found.values() if len(indexes) > 1]
 
 
-def _similar(prints: Prints, indexes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    if len(indexes) > COMPARED_PAIRWISE:
-        yield from pairwise(indexes)
-        return
-    signatures = prints.signatures[indexes]
-    for place, index in enumerate(indexes[:-1]):
-        agreeing = (signatures[place + 1 :] == signatures[place]).mean(axis=1)
-        for offset in np.flatnonzero(agreeing >= NEARLY_THE_SAME):
-            yield index, indexes[place + 1 + int(offset)]
+def _side_by_side(keys: Array64) -> tuple[Indexes, Indexes, Indexes]:
+    """An order in which equal keys stand side by side; for each place how many of its key there are from it
+    on, and how many there are of it at all.
+    """
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    ends = np.searchsorted(ordered, ordered, side="right")
+    return order, ends - np.arange(len(keys)), ends - np.searchsorted(ordered, ordered)
+
+
+def _similar(signatures: Array8, rows: Indexes, keys: Array64) -> Iterator[tuple[Indexes, Indexes]]:
+    """Pairs of `rows` with the same key that are nearly the same; where very many have it, all are taken."""
+    order, left, shared = _side_by_side(keys)
+    heads = np.flatnonzero((left > 1) & (shared > COMPARED_PAIRWISE))
+    yield rows[order[heads]], rows[order[heads + 1]]
+    heads, distance = np.flatnonzero((left > 1) & (shared <= COMPARED_PAIRWISE)), 1
+    while len(heads):
+        for start in range(0, len(heads), _COMPARED_AT_ONCE):
+            some = heads[start : start + _COMPARED_AT_ONCE]
+            ones, others = rows[order[some]], rows[order[some + distance]]
+            near = (signatures[ones] == signatures[others]).mean(axis=1) >= NEARLY_THE_SAME
+            yield ones[near], others[near]
+        distance += 1
+        heads = heads[left[heads] > distance]

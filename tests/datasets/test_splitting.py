@@ -77,6 +77,28 @@ def test_leaks_nothing_where_too_many_are_alike_to_compare_all(examples, seed):
     assert leaks(part(prints, training), part(prints, validation)) == []
 
 
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_holds_back_the_same_when_few_are_compared_at_once(monkeypatch, at_once):
+    prints = duplicates.prints_of(
+        [text(start, changed=changed) for start in (0, 60, 120) for changed in range(9)]
+    )
+    expected = [held_back(prints, [None] * 27, size=10, seed=seed) for seed in range(5)]
+    monkeypatch.setattr(splitting, "_COMPARED_AT_ONCE", at_once)
+
+    assert [held_back(prints, [None] * 27, size=10, seed=seed) for seed in range(5)] == expected
+    assert any(expected)
+
+
+def test_compares_all_that_share_a_band():
+    signatures = np.full((3, 64), 7, dtype=np.uint8)
+    signatures[1, 8:] = 9
+    # The first and the last share that band only.
+    signatures[2, 8::8] = 1
+    prints = duplicates.Prints(digests=np.array([1, 2, 3], dtype=np.uint64), signatures=signatures)
+
+    assert [held_back(prints, [None] * 3, size=1, seed=seed) for seed in range(9)] == [{1}] * 9
+
+
 def test_the_property_would_notice_a_leak():
     prints = duplicates.prints_of([text(0), text(0, changed=1), text(120)])
 
