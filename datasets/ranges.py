@@ -50,7 +50,7 @@ def plan(dataset: Dataset) -> bool:
         if not _is_lines(file):
             return False
         file.seek(0)
-        cuts = list(cut_at_lines(file, _even_size(dataset.file_size_bytes)))
+        cuts = list(cut_at_lines(file, _range_bytes(dataset.file_size_bytes)))
     with transaction.atomic():
         dataset.problems.all().delete()
         DatasetRange.objects.bulk_create(
@@ -80,9 +80,9 @@ def _is_lines(file: Readable) -> bool:
     return True
 
 
-def _even_size(size: int) -> int:
-    """That of a range when all are equal, so that no worker is left with more than the others."""
-    return ceil(size / ceil(size / RANGE_BYTES))
+def _range_bytes(file_bytes: int) -> int:
+    """How many bytes to a range, so that all are about equal and no worker is left with more than others."""
+    return ceil(file_bytes / ceil(file_bytes / RANGE_BYTES))
 
 
 def cut_at_lines(file: Readable, size: int) -> Iterator[Cut]:

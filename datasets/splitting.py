@@ -8,18 +8,21 @@ all of them are: that is too careful, never too careless.
 
 import hashlib
 from array import array
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from datasets.quality.duplicates import NEARLY_THE_SAME, Prints
 from datasets.quality.fingerprints import BANDS, Array8, Array64, Indexes
 
+Bools = npt.NDArray[np.bool_]
+
 # Comparing all pairs of so many is quick; of more it is not worth the wait.
 COMPARED_PAIRWISE = 512
+# Of so many pairs two signatures each are in memory.
 _COMPARED_AT_ONCE = 20_000
 _DIGEST_BYTES = 8
 
@@ -78,10 +81,7 @@ def held_back(
     `conversations` says of each example which conversation it is from; None: of none that is known. `ties`
     are other pairs that belong together.
     """
-    union = _Union(len(prints.digests))
-    for one, other in chain(_pairs(prints, conversations), ties):
-        union.join(one, other)
-    firsts = union.firsts()
+    firsts = _groups(prints, conversations, ties)
     groups, sizes = np.unique(firsts, return_counts=True)
     order = np.argsort(_ranks(groups, seed), kind="stable")
     chosen, room = [], size
@@ -92,10 +92,27 @@ def held_back(
     return frozenset(np.flatnonzero(np.isin(firsts, chosen)).tolist())
 
 
-def _ranks(indexes: Indexes, seed: int) -> Array64:
+def _ranks(groups: Indexes, seed: int) -> Array64:
     """The order in which groups are chosen: by chance, but always the same for one seed."""
-    digests = [hashlib.sha256(f"{seed}:{index}".encode()).digest()[:8] for index in indexes.tolist()]
+    digests = [hashlib.sha256(f"{seed}:{group}".encode()).digest()[:8] for group in groups.tolist()]
     return np.frombuffer(b"".join(digests), dtype=">u8")
+
+
+def _groups(
+    prints: Prints, conversations: Sequence[Hashable | None], ties: Iterable[tuple[int, int]]
+) -> Indexes:
+    """For each example the first of those that it belongs together with."""
+    union = _Union(len(prints.digests))
+    for one, other in chain(_of_one_conversation(conversations), ties):
+        union.join(one, other)
+    order, remaining, _ = _side_by_side(prints.digests)
+    places = np.flatnonzero(remaining > 1)
+    union.join_all(order[places], order[places + 1])
+    judged = np.flatnonzero(prints.signatures.any(axis=1))
+    bands = prints.signatures.view(np.uint64).reshape(-1, BANDS)
+    for number in range(BANDS):
+        _join_similar(union, prints.signatures, judged, bands[judged, number])
+    return union.firsts()
 
 
 class _Union:
@@ -115,38 +132,37 @@ class _Union:
         first, second = sorted((self.find(one), self.find(other)))
         self._parents[second] = first
 
+    def join_all(self, ones: Indexes, others: Indexes) -> None:
+        for one, other in zip(ones.tolist(), others.tolist(), strict=True):
+            self.join(one, other)
+
+    def are_apart(self, ones: Indexes, others: Indexes) -> Bools:
+        """For each pair whether it is worth a look. It may be joined all the same."""
+        parents = np.asarray(self._parents)
+        apart: Bools = parents[ones] != parents[others]
+        return apart
+
     def firsts(self) -> Indexes:
         """For each index the first one of its set."""
         count = len(self._parents)
         return np.fromiter(map(self.find, range(count)), dtype=np.intp, count=count)
 
 
-def _pairs(prints: Prints, conversations: Sequence[Hashable | None]) -> Iterator[tuple[int, int]]:
-    """Pairs that belong together; those that follow from others may be left out."""
-    for same in _of_one_conversation(conversations):
-        yield from pairwise(same)
-    order, left, _ = _side_by_side(prints.digests)
-    heads = np.flatnonzero(left > 1)
-    yield from zip(order[heads].tolist(), order[heads + 1].tolist(), strict=True)
-    judged = np.flatnonzero(prints.signatures.any(axis=1))
-    bands = prints.signatures.view(np.uint64).reshape(-1, BANDS)
-    for number in range(BANDS):
-        for ones, others in _similar(prints.signatures, judged, bands[judged, number]):
-            yield from zip(ones.tolist(), others.tolist(), strict=True)
-
-
-def _of_one_conversation(conversations: Sequence[Hashable | None]) -> list[list[int]]:
-    """The indexes of each conversation that occurs more than once."""
-    found: dict[Hashable, list[int]] = defaultdict(list)
+def _of_one_conversation(conversations: Sequence[Hashable | None]) -> Iterator[tuple[int, int]]:
+    """Each example whose conversation has an earlier one, and that one."""
+    latest: dict[Hashable, int] = {}
     for index, conversation in enumerate(conversations):
-        if conversation is not None:
-            found[conversation].append(index)
-    return [indexes for indexes in found.values() if len(indexes) > 1]
+        if conversation is None:
+            continue
+        if conversation in latest:
+            yield latest[conversation], index
+        latest[conversation] = index
 
 
 def _side_by_side(keys: Array64) -> tuple[Indexes, Indexes, Indexes]:
-    """An order in which equal keys stand side by side; for each place how many of its key there are from it
-    on, and how many there are of it at all.
+    """An order in which equal keys stand side by side.
+
+    For each place of it: how many of its key there are from there on, and how many in all.
     """
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
@@ -154,17 +170,22 @@ def _side_by_side(keys: Array64) -> tuple[Indexes, Indexes, Indexes]:
     return order, ends - np.arange(len(keys)), ends - np.searchsorted(ordered, ordered)
 
 
-def _similar(signatures: Array8, rows: Indexes, keys: Array64) -> Iterator[tuple[Indexes, Indexes]]:
-    """Pairs of `rows` with the same key that are nearly the same; where very many have it, all are taken."""
-    order, left, shared = _side_by_side(keys)
-    heads = np.flatnonzero((left > 1) & (shared > COMPARED_PAIRWISE))
-    yield rows[order[heads]], rows[order[heads + 1]]
-    heads, distance = np.flatnonzero((left > 1) & (shared <= COMPARED_PAIRWISE)), 1
-    while len(heads):
-        for start in range(0, len(heads), _COMPARED_AT_ONCE):
-            some = heads[start : start + _COMPARED_AT_ONCE]
-            ones, others = rows[order[some]], rows[order[some + distance]]
+def _join_similar(union: _Union, signatures: Array8, rows: Indexes, keys: Array64) -> None:
+    """Join those of `rows` with the same key that are nearly the same; all, where very many have that key."""
+    order, remaining, shared = _side_by_side(keys)
+    rows = rows[order]
+    places = np.flatnonzero(remaining > 1)
+    many = shared[places] > COMPARED_PAIRWISE
+    union.join_all(rows[places[many]], rows[places[many] + 1])
+    places, distance = places[~many], 1
+    while len(places):
+        for start in range(0, len(places), _COMPARED_AT_ONCE):
+            some = places[start : start + _COMPARED_AT_ONCE]
+            ones, others = rows[some], rows[some + distance]
+            # Of many that are the same nearly all pairs are joined by then.
+            apart = union.are_apart(ones, others)
+            ones, others = ones[apart], others[apart]
             near = (signatures[ones] == signatures[others]).mean(axis=1) >= NEARLY_THE_SAME
-            yield ones[near], others[near]
+            union.join_all(ones[near], others[near])
         distance += 1
-        heads = heads[left[heads] > distance]
+        places = places[remaining[places] > distance]
