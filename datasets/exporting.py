@@ -12,7 +12,7 @@ from typing import Any, Literal
 from datasets import layouts_out
 from datasets.deriving.lines import has_plain_lines
 from datasets.layouts_out import NotRepresentable
-from datasets.models import Dataset
+from datasets.models import Dataset, TrainingExample
 from datasets.training_files import row_of
 from finetuning.errors import Conflict, Invalid
 from finetuning.inert import csv_row
@@ -83,13 +83,12 @@ def export_dataset(dataset: Dataset, file_format: FileFormat) -> Iterator[bytes]
     if file_format == "json" == dataset.format and dataset.has_vendor_rows:
         return _stored(dataset)
     chosen = FORMATS[file_format]
-    for place, row in _rows(dataset):
+    for example in _examples(dataset):
         try:
-            chosen.convert(row)
+            chosen.convert(row_of(example))
         except NotRepresentable as reason:
-            raise NotExportable(
-                f"{place.capitalize()} does not fit into {chosen.name}: {reason} JSON Lines takes everything."
-            ) from reason
+            message = f"{example.place.capitalize()} does not fit into {chosen.name}: {reason}"
+            raise NotExportable(f"{message} JSON Lines takes everything.") from reason
     return _written(dataset, chosen)
 
 
@@ -98,13 +97,12 @@ def _stored(dataset: Dataset) -> Iterator[bytes]:
         yield from stored.chunks(CHUNK_BYTES)
 
 
-def _rows(dataset: Dataset) -> Iterator[tuple[str, Row]]:
-    for example in dataset.examples.order_by("position").iterator(chunk_size=EXAMPLES_AT_ONCE):
-        yield dataset.plan.place_in_words(example.line, example.element), row_of(example)
+def _examples(dataset: Dataset) -> Iterator[TrainingExample]:
+    return dataset.examples.order_by("position").iterator(chunk_size=EXAMPLES_AT_ONCE)
 
 
 def _written(dataset: Dataset, chosen: ExportFormat) -> Iterator[bytes]:
-    rows = (chosen.convert(row) for _, row in _rows(dataset))
+    rows = (chosen.convert(row_of(example)) for example in _examples(dataset))
     if chosen.suffix == "csv":
         yield csv_row(chosen.columns)
         for row in rows:
